@@ -1,0 +1,51 @@
+# Each target makes .venv by itself when it is missing or the lock has changed. PYTHON names another Python 3.11.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+PACKAGES := features models pipeline
+export PYTHON
+
+.PHONY: help demo test lint format lock clean environment
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: environment ## a demo company in demo/: its data, a model, the list of one night
+	@$(BIN)/churn demo demo
+
+test: lint ## everything CI checks: style, types, arrows, dependencies, tests (not those marked slow)
+	@echo '· pytest'
+	@$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
+
+lint: environment ## style, types, import arrows and declared dependencies
+	@echo '· ruff check'
+	@$(BIN)/ruff check --quiet --output-format concise .
+	@echo '· ruff format'
+	@$(BIN)/ruff format --check --quiet .
+	@echo '· mypy'
+	@$(BIN)/mypy --no-error-summary
+	@echo '· import-linter'
+	@$(BIN)/lint-imports --no-logo
+	@echo '· deptry'
+	@$(BIN)/deptry .
+
+format: environment ## rewrite the code in the house style
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format .
+
+lock: environment ## write both lock files from pyproject.toml; UPGRADE=1 takes the newest versions it allows
+	@echo 'uv' | $(BIN)/uv pip compile - $(COMPILE) --no-annotate -o requirements-uv.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev $(COMPILE) -o requirements.lock
+
+COMPILE := $(if $(UPGRADE),--upgrade) --python-version 3.11 --generate-hashes --universal --no-emit-index-url \
+	--custom-compile-command 'make lock' --quiet
+
+clean: ## remove .venv, the demo company and every cache
+	@rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment:
+	@.ci/environment

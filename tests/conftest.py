@@ -1,0 +1,31 @@
+"""What every test stands on: one computing thread for each worker, no library that reports to its makers, and
+cases that are the same in every run.
+
+The variables are read when the libraries are first imported, so they are set here, before any test module is.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+# A deadline on shared cores measures what else they were doing. A gate must not turn red by the luck of a draw; new
+# cases are drawn by `pytest --hypothesis-profile default`.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def trained_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The settings of a small demo company, trained, its last night published. Nobody may change anything in it."""
+    from command_line import SPARSE, churn
+
+    folder = tmp_path_factory.mktemp("demo") / "company"
+    made = churn("demo", folder, "--accounts", "250", "--json", env=SPARSE)
+    assert made.exit_status == 0, made.stderr
+    return folder / "churn.toml"
