@@ -1,0 +1,46 @@
+"""Arithmetic that the families share: ages, windows, sums that repeat exactly, ratios that bear small counts."""
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+
+__all__ = ["age_days", "exact_sum", "in_window", "log_ratio", "per_28_days", "share"]
+
+_STEP = 1_000  # quantities are added in thousandths, as whole numbers
+_LARGEST = 1e12
+
+
+def age_days(instant: ir.Value, as_of: date) -> ir.IntegerValue:
+    """Whole days between an event and `as_of`: 0 for the day before, which is the last one known."""
+    return ibis.literal(as_of).delta(instant.cast("date"), unit="day") - 1
+
+
+def in_window(age: ir.IntegerValue, start: int, days: int) -> ir.BooleanValue:
+    """Whether an age lies in the window of `days` days that starts `start` days back."""
+    return (age >= start) & (age < start + days)
+
+
+def exact_sum(quantity: ir.NumericValue, where: ir.BooleanValue) -> ir.FloatingValue:
+    """A sum that is the same on every run and at any number of threads.
+
+    Floating sums depend on the order in which threads deliver rows, so quantities are added as whole thousandths.
+    Values beyond ±10¹² are cut there; a tracker that sends them is broken, and must not break the sum of the others.
+    """
+    steps = (quantity.clip(lower=-_LARGEST, upper=_LARGEST) * _STEP).round().cast("int64")
+    return steps.sum(where=where).fill_null(0).cast("float64") / _STEP
+
+
+def log_ratio(now: ir.NumericValue, before: ir.NumericValue, floor: float = 1.0) -> ir.FloatingValue:
+    """log((now + floor) / (before + floor)): 0 for no change, −0.7 for a half, and calm where counts are small."""
+    return ((now.clip(lower=0) + floor) / (before.clip(lower=0) + floor)).ln()
+
+
+def share(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
+    """part / whole, missing where the whole is nothing."""
+    return (whole > 0).ifelse(part.cast("float64") / whole, ibis.null("float64"))
+
+
+def per_28_days(amount: ir.NumericValue, days: ir.NumericValue) -> ir.FloatingValue:
+    """What an amount seen over so many days makes in 28; missing below 28 days, where it would be a guess."""
+    return (days >= 28).ifelse(amount.cast("float64") * 28 / days, ibis.null("float64"))
