@@ -1,0 +1,149 @@
+"""What a feature is: its name, unit, family, and the sentences that say its value to a customer success manager.
+
+A family's module (`usage.py`) computes its features, the file of the same name beside it (`usage.toml`) says what they
+are and how they are worded. The catalogue travels with every model as plain text (`as_record`), so that a night two
+years old is still worded by the catalogue that it was scored with, and the console needs no import of this package.
+"""
+
+import string
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from importlib import resources
+from typing import Any, Final, Literal
+
+__all__ = ["CASES", "Case", "Family", "Feature", "Wording", "mentions", "read_catalogue"]
+
+
+class Family(StrEnum):
+    """The families of reasons. `PROFILE` holds what an account is rather than what it did."""
+
+    USAGE = "usage"
+    SUPPORT = "support"
+    PAGES = "pages"
+    CONTRACT = "contract"
+    BILLING = "billing"
+    FEEDBACK = "feedback"
+    MARKET = "market"
+    PROFILE = "profile"
+
+
+Case = Literal["raises", "lowers", "missing", "zero", "one"]
+CASES: Final[tuple[Case, ...]] = ("raises", "lowers", "missing", "zero", "one")
+
+
+_GROUPS_ZH: Final = {
+    "pricing": "价格",
+    "cancellation": "退订",
+    "refund": "退款",
+    "downgrade": "降级",
+    "billing": "账单",
+    "documentation": "帮助文档",
+}
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One sentence in both languages, each written, not translated.
+
+    Fields in braces are names of features of the same account on the same date, with how to say them:
+    `{active_days_28:n}` a whole number, `{price_change:percent}` a share, `{days_to_renewal:ahead}` the date so many
+    days after the night, `{days_since_price_rise:ago}` the date so many days before it, `{segment:text}` a word.
+    """
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One number (or word) known about an account at a moment.
+
+    `direction` is +1 where more of it is expected to raise the risk, −1 where it should lower it, 0 where either may
+    be. `clock` marks what moves on with the calendar alone. `quotable` says whether it may be said to the customer.
+    `needs` lists the contract's columns without which the feature does not exist, as `table.column`.
+    """
+
+    name: str
+    family: Family
+    unit: str
+    meaning: str
+    words: Mapping[Case, Wording] = field(default_factory=dict)
+    kind: Literal["number", "category"] = "number"
+    direction: Literal[-1, 0, 1] = 0
+    quotable: bool = True
+    clock: bool = False
+    needs: tuple[str, ...] = ()
+
+    def for_group(self, group: str) -> "Feature":
+        """The feature of one group of pages, made from a pattern that says `GROUP` in names, `[GROUP]` in sentences."""
+        name_zh = _GROUPS_ZH.get(group, f"{group} ")
+        words = {
+            case: Wording(
+                wording.en.replace("[GROUP]", group.replace("_", " ")).replace("GROUP", group),
+                wording.zh.replace("[GROUP]", name_zh).replace("GROUP", group),
+            )
+            for case, wording in self.words.items()
+        }
+        meaning = self.meaning.replace("[GROUP]", group)
+        return replace(self, name=self.name.replace("GROUP", group), meaning=meaning, words=words)
+
+    def as_record(self) -> dict[str, Any]:
+        """The feature as plain text, as it is stored with a model."""
+        return {
+            "name": self.name,
+            "family": self.family.value,
+            "unit": self.unit,
+            "meaning": self.meaning,
+            "words": {case: {"en": wording.en, "zh": wording.zh} for case, wording in self.words.items()},
+            "kind": self.kind,
+            "direction": self.direction,
+            "quotable": self.quotable,
+            "clock": self.clock,
+            "needs": list(self.needs),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Feature":
+        """The feature that `as_record` wrote."""
+        words = {case: Wording(**record["words"][case]) for case in CASES if case in record["words"]}
+        return cls(
+            **{
+                **record,
+                "family": Family(record["family"]),
+                "words": words,
+                "needs": tuple(record["needs"]),
+            }
+        )
+
+
+def read_catalogue(family: str) -> tuple[Feature, ...]:
+    """The features that a family's file lists, in its order.
+
+    >>> read_catalogue("usage")[0].unit
+    'days'
+    """
+    text = resources.files("features").joinpath(f"{family}.toml").read_text(encoding="utf-8")
+    return tuple(_from_entry(name, entry) for name, entry in tomllib.loads(text).items())
+
+
+def _from_entry(name: str, entry: dict[str, Any]) -> Feature:
+    words = {case: Wording(**entry.pop(case)) for case in CASES if case in entry}
+    return Feature(
+        name=name,
+        family=Family(entry.pop("family")),
+        words=words,
+        needs=tuple(entry.pop("needs", ())),
+        **entry,
+    )
+
+
+def mentions(wording: Wording) -> frozenset[str]:
+    """Names of the features that a sentence speaks of, in either language.
+
+    >>> sorted(mentions(Wording("{a:n} of {b:n}", "{b:n} 天里有 {a:n} 天")))
+    ['a', 'b']
+    """
+    formatter = string.Formatter()
+    return frozenset(name for text in (wording.en, wording.zh) for _, name, _, _ in formatter.parse(text) if name)

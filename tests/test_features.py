@@ -1,0 +1,378 @@
+"""Every feature against its naive second implementation, and the catalogue against what is computed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from engine_companies import PAGE_GROUPS, Row, connect, loaded
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle_features import features
+from oracle_time import Rules, state
+from small_companies import LATER, SmallCompany, companies, parameters
+
+from features import pages, support, tenure, usage
+from features.build import SPINE, Recipe, build, catalogue, spine
+from features.catalogue import CASES, Feature, mentions, read_catalogue
+from features.contract import CONTRACT
+
+FEW = settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+VALUE_EVENTS = ("export",)
+BORDERS = (1, 7, 8, 28, 29, 56, 57, 84, 85, 112, 113, 224, 225, 364, 365)
+"""Days after an event at which it enters or leaves a window, or crosses from one word of the day mask to the next."""
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Any]:
+    opened = connect()
+    yield opened
+    opened.disconnect()
+
+
+# --- each feature twice ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    """A company and the date and rules by which its features are asked for."""
+
+    company: SmallCompany
+    rules: Rules
+    as_of: date
+
+
+@st.composite
+def questions(draw: Draw) -> Question:
+    """Companies with contracts, invoices, odd quantities and several people; a date at the border of a window."""
+    rules = draw(parameters())
+    drawn = draw(companies())
+    tables = dict(drawn.tables)
+    tables["subscriptions"] = [
+        row
+        | {
+            "term_months": draw(st.sampled_from([None, 12.0, 3.0, 1.0])),
+            "billing_period": draw(st.sampled_from([None, "monthly", "Annual", "quarterly", "now and then"])),
+        }
+        for row in tables["subscriptions"]
+    ]
+    quantities, people = [None, 1.0, 0.0, 3.0, -2.0, 0.4, 1.2, 2.5], [None, "U1", "U2", "U3"]
+    tables["usage"] = [
+        row | {"quantity": draw(st.sampled_from(quantities)), "user_id": draw(st.sampled_from(people))}
+        for row in tables["usage"]
+    ]
+    issued = [row["started_on"] for row in tables["subscriptions"]]
+    voided = [datetime.combine(day, time.min) for day in issued]
+    tables["invoices"] = [
+        {
+            "invoice_id": f"I{place}",
+            "account_id": draw(st.sampled_from(accounts_of(drawn))),
+            "issued_on": draw(st.sampled_from(issued)),
+            "amount": draw(st.sampled_from([300.0, 100.0, 33.1, -20.0])),
+            "voided_at": draw(st.none() | st.sampled_from(voided)),
+        }
+        for place in range(draw(st.integers(1, 3)))
+    ]
+    if not draw(st.booleans()):
+        del tables["invoices"]
+    if rules.definition == "inactivity" and draw(st.booleans()):
+        del tables["subscriptions"]
+    company = replace(drawn, tables=tables, versioned=drawn.versioned & tables.keys())
+    return Question(company, rules, draw(dates_with_customers(company, rules)))
+
+
+def dates_with_customers(company: SmallCompany, rules: Rules) -> st.SearchStrategy[date]:
+    """Dates a border after some event, and on which somebody was a customer; any such date where nobody ever was."""
+    events = {
+        moment.date() if isinstance(moment, datetime) else moment
+        for name in company.tables.keys() - {"accounts"}
+        for moment in (row[CONTRACT[name].event_time] for row in company.tables[name])
+    }
+    dates = sorted({event + timedelta(days=days) for event in events for days in BORDERS})
+    peopled = [
+        day
+        for day in dates
+        if any(state(company, rules, name, day) in ("active", "leaving") for name in accounts_of(company))
+    ]
+    return st.sampled_from(peopled or dates)
+
+
+def accounts_of(company: SmallCompany) -> list[str]:
+    return sorted({row["account_id"] for row in company.tables["accounts"]})
+
+
+def agrees_on_features(engine: Any, asked: Question) -> None:
+    """Every feature of every account, to 1e-9, and the accounts themselves."""
+    expected = features(asked.company, asked.rules, asked.as_of, PAGE_GROUPS, VALUE_EVENTS)
+    with loaded(engine, asked.company, asked.rules) as bare:
+        history = replace(bare, rules=replace(bare.rules, value_events=VALUE_EVENTS))
+        recipe = Recipe(catalogue(history, PAGE_GROUPS), PAGE_GROUPS)
+        found = build(history, history.rules.moment(asked.as_of), recipe).to_pyarrow().to_pylist()
+    assert list(expected) == [row["account_id"] for row in found]
+    for row in found:
+        wanted = expected[row["account_id"]]
+        for name in [*("root_id", "state", "since", "mrr"), *(feature.name for feature in recipe.features)]:
+            assert wanted[name] == near(row[name]), f"{name} of {row['account_id']} on {asked.as_of}"
+
+
+def near(value: Any) -> Any:
+    return pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
+
+
+@FEW
+@given(questions())
+def test_features(engine: Any, asked: Question) -> None:
+    """Each feature equals its naive second implementation."""
+    agrees_on_features(engine, asked)
+
+
+@pytest.mark.slow
+def test_features_of_many_companies(engine: Any) -> None:
+    """The same on three hundred companies."""
+
+    @MANY
+    @given(questions())
+    def holds(asked: Question) -> None:
+        agrees_on_features(engine, asked)
+
+    holds()
+
+
+# --- single features, as a table of cases ---------------------------------------------------------------------------
+
+AS_OF = date(2026, 3, 15)
+
+
+def on(day: date, hour: int = 12) -> datetime:
+    return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - instants are naive UTC
+
+
+def ago(days: int) -> date:
+    return AS_OF - timedelta(days=days)
+
+
+def term(started_on: date, **more: Any) -> Row:
+    row = {"subscription_id": "S1", "account_id": "A1", "started_on": started_on, "ended_on": None, "mrr": 100.0}
+    return row | {"plan": "pro", "seats": 5.0, "renews_on": None, "term_months": None, "billing_period": None} | more
+
+
+def asked(engine: Any, tables: dict[str, list[Row]]) -> dict[str, Row]:
+    """All features on 15 March 2026, by account."""
+    ids = sorted({row["account_id"] for row in tables["subscriptions"]})
+    accounts = [{"account_id": account_id, "created_at": on(ago(900))} for account_id in ids]
+    company = SmallCompany({"accounts": accounts, **tables}, frozenset(), None, LATER, [AS_OF])
+    with loaded(engine, company, Rules()) as history:
+        recipe = Recipe(catalogue(history, PAGE_GROUPS), PAGE_GROUPS)
+        found = build(history, history.rules.moment(AS_OF), recipe).to_pyarrow().to_pylist()
+    return {row["account_id"]: row for row in found}
+
+
+RENEWALS = [
+    ("each renewal counts from the start", term(date(2025, 8, 30), term_months=3.0), date(2026, 5, 30)),
+    ("a short month in between changes nothing", term(date(2025, 8, 31), term_months=6.0), date(2026, 8, 31)),
+    ("on the date itself it has not passed", term(date(2025, 3, 15), term_months=12.0), AS_OF),
+    ("29 February renews on the 28th", term(date(2024, 2, 29), term_months=12.0), date(2027, 2, 28)),
+    (
+        "without a term the billing period says it",
+        term(date(2025, 12, 31), billing_period="Quarterly"),
+        date(2026, 3, 31),
+    ),
+    ("who can leave every month renews nothing", term(date(2026, 1, 31), billing_period="Monthly"), None),
+    ("a term goes before the billing", term(ago(10), term_months=12.0, billing_period="monthly"), date(2027, 3, 5)),
+    ("a stated first one is believed", term(ago(10), term_months=3.0, renews_on=date(2026, 7, 6)), date(2026, 7, 6)),
+    ("one rolled on in place is not", term(ago(10), term_months=3.0, renews_on=date(2026, 7, 7)), date(2026, 6, 5)),
+    ("without a term a stated date may be rolled on", term(ago(10), renews_on=date(2026, 4, 1)), None),
+]
+
+
+def test_next_renewal(engine: Any) -> None:
+    """Days to the renewal, seen on 15 March 2026 in a table that keeps no versions."""
+    found = asked(engine, {"subscriptions": [row | {"account_id": promise} for promise, row, _ in RENEWALS]})
+    expected = {promise: day and float((day - AS_OF).days) for promise, _, day in RENEWALS}
+    assert expected == {promise: row["days_to_renewal"] for promise, row in found.items()}
+
+
+def test_windows_end_the_day_before(engine: Any) -> None:
+    """The last instant of the day before counts, and so does the first of the window; midnight of the date does not."""
+    last_instant = datetime(2026, 3, 14, 23, 59, 59, 999_000)  # noqa: DTZ001
+    moments = [last_instant, on(ago(7), 0), on(ago(28), 0), on(ago(29), 23), on(ago(84), 0), on(AS_OF, 0)]
+    usage = [{"account_id": "A1", "occurred_at": at, "event": "export", "quantity": 1.0} for at in moments]
+    found = asked(engine, {"subscriptions": [term(ago(300))], "usage": usage})["A1"]
+    names = ["active_days_7", "active_days_28", "active_days_84", "usage_7", "usage_28", "days_since_use"]
+    assert [2.0, 3.0, 5.0, 2.0, 3.0, 1.0] == [found[name] for name in names]
+
+
+def test_use_before_the_term_was_observed_too(engine: Any) -> None:
+    """After a trial of every day the usual is 28 days in 28, however young the term: never more days than there are."""
+    usage = [
+        {"account_id": "A1", "occurred_at": on(ago(age)), "event": "export", "quantity": 1.0} for age in range(1, 113)
+    ]
+    found = asked(engine, {"subscriptions": [term(ago(60))], "usage": usage})["A1"]
+    assert (28.0, 28.0, 28.0) == (found["active_days_28"], found["active_days_usual"], found["usage_usual"])
+
+
+def test_of_two_who_did_almost_as_much_the_main_user_did_more(engine: Any) -> None:
+    """Quantities need not be whole; only of equals the one seen last is the main user."""
+    did = [("busy", 60, 1.4), ("late", 40, 1.2)]
+    usage = [
+        {"account_id": "A1", "occurred_at": on(ago(age)), "event": "export", "quantity": amount, "user_id": user}
+        for user, age, amount in did
+    ]
+    found = asked(engine, {"subscriptions": [term(ago(300))], "usage": usage})["A1"]
+    assert (60.0, pytest.approx(1.4 / 2.6)) == (found["main_user_days_away"], found["main_user_share"])
+
+
+PRICES = [
+    ("the same for more money", [{}], [{"mrr": 118.0}], 0.18),
+    ("more seats are no price rise", [{}], [{"mrr": 200.0, "seats": 10.0}], 0.0),
+    ("a second product is none", [{}], [{}, {"mrr": 50.0}], 0.0),
+    ("without seats on record the plan decides", [{"seats": None}], [{"mrr": 118.0, "seats": None}], 0.18),
+    ("another plan is another price", [{"seats": None}], [{"mrr": 300.0, "seats": None, "plan": "max"}], 0.0),
+    ("a fall is no rise", [{}], [{"mrr": 80.0}], 0.0),
+]
+
+
+def test_price_rise(engine: Any) -> None:
+    """More money a month than 84 days ago for no more; `before` and `now` are the terms to and from 20 days ago."""
+    changed_on = ago(20)
+    rows = []
+    for promise, before, now, _ in PRICES:
+        rows += [term(ago(400), account_id=promise, **({"ended_on": changed_on} | row)) for row in before]
+        rows += [term(changed_on, account_id=promise, **row) for row in now]
+    found = asked(engine, {"subscriptions": rows})
+    for promise, _, _, rise in PRICES:
+        since = found[promise]["days_since_price_rise"]
+        assert (near(rise), 20.0 if rise else None) == (found[promise]["price_rise_84"], since), promise
+
+
+def test_terms_billed_by_use_share_what_was_invoiced(engine: Any) -> None:
+    """600 in three months are 200 a month for the account, not for each of its two terms."""
+    rows = [term(ago(300), mrr=None), term(ago(200), mrr=None, subscription_id="S2")]
+    invoices = [{"invoice_id": "I1", "account_id": "A1", "issued_on": ago(40), "amount": 600.0, "voided_at": None}]
+    assert asked(engine, {"subscriptions": rows, "invoices": invoices})["A1"]["mrr"] == 200.0
+
+
+def test_before_the_first_row_of_usage_nothing_is_usual(engine: Any) -> None:
+    """A usage table that begins today says nothing of the past: its features are missing, not zero."""
+    usage = [{"account_id": "A1", "occurred_at": on(AS_OF), "event": "export", "quantity": 1.0, "user_id": "U1"}]
+    found = asked(engine, {"subscriptions": [term(ago(300))], "usage": usage})["A1"]
+    assert [None, None, None] == [found[name] for name in ("active_days_usual", "usage_usual", "active_users_past")]
+
+
+# --- the catalogue --------------------------------------------------------------------------------------------------
+
+FAMILIES = ("usage", "support", "pages", "tenure")
+PATTERN = "GROUP"
+
+
+def listed() -> list[Feature]:
+    return [feature for family in FAMILIES for feature in read_catalogue(family)]
+
+
+def every_column() -> dict[str, list[Row]]:
+    """One account with a row in each table that features read, and a value in every column of it."""
+    values = {"text": "A1", "date": ago(200), "instant": on(ago(20)), "number": 1.0, "whole": 1, "boolean": True}
+    tables = ("accounts", "subscriptions", "usage", "tickets", "page_visits")
+    rows = {name: {column.name: values[column.type] for column in CONTRACT[name].columns} for name in tables}
+    for name in ("accounts", "subscriptions", "tickets"):
+        rows[name] |= {"recorded_at": on(ago(150))}
+    rows["subscriptions"] |= {"ended_on": None, "notice_on": None, "end_reason": None, "billing_period": "monthly"}
+    return {name: [row] for name, row in rows.items()}
+
+
+def test_the_catalogue_lists_what_is_computed_and_nothing_else(engine: Any) -> None:
+    """With every column of the contract there, every listed feature is a column of the result, once, in its order."""
+    company = SmallCompany(every_column(), frozenset({"accounts", "subscriptions", "tickets"}), None, LATER, [AS_OF])
+    expected = [f.for_group(group).name if PATTERN in f.name else f.name for f in listed() for group in pages_of(f)]
+    with loaded(engine, company, Rules()) as history:
+        recipe = Recipe(catalogue(history, PAGE_GROUPS), PAGE_GROUPS)
+        built = build(history, history.rules.moment(AS_OF), recipe)
+    assert sorted(expected) == sorted(feature.name for feature in recipe.features)
+    assert [*SPINE, *(f.name for f in recipe.features if f.name != "mrr")] == list(built.columns)
+
+
+def pages_of(feature: Feature) -> tuple[str, ...]:
+    return tuple(PAGE_GROUPS) if PATTERN in feature.name else ("",)
+
+
+def test_every_computed_column_is_listed(engine: Any) -> None:
+    """What a family computes and the catalogue does not know would be work for nothing, or a reason without words."""
+    company = SmallCompany(every_column(), frozenset({"accounts", "subscriptions", "tickets"}), None, LATER, [AS_OF])
+    with loaded(engine, company, Rules()) as history:
+        moment = history.rules.moment(AS_OF)
+        accounts = spine(history, moment)
+        computed = {
+            "usage": usage.compute(history, accounts, moment).columns,
+            "support": support.compute(history, accounts, moment).columns,
+            "pages": pages.compute(history, accounts, moment, {PATTERN: ("/x*",)}).columns,
+            "tenure": tenure.compute(history, accounts, moment).columns,
+        }
+    from_spine = set(accounts.columns)
+    for family, columns in computed.items():
+        names = {feature.name for feature in read_catalogue(family)}
+        assert names - from_spine == set(columns) - {"account_id"}, family
+
+
+@pytest.mark.parametrize("feature", listed(), ids=lambda feature: feature.name)
+def test_every_feature_has_its_words(feature: Feature) -> None:
+    """Sentences in both languages for either direction and for each special value that the feature can take."""
+    needed = {"raises", "lowers"}
+    needed |= {"missing"} if can_be_missing(feature) else set()
+    if is_count(feature):
+        needed |= {"zero"}
+    if is_count(feature) and feature.unit != "quantity":
+        needed |= {"one"}
+    assert needed <= feature.words.keys() <= set(CASES)
+    for wording in feature.words.values():
+        assert wording.en.strip(), feature.name
+        assert wording.zh.strip(), feature.name
+    assert feature.direction in (-1, 0, 1)
+    assert feature.meaning
+    assert feature.unit
+
+
+def can_be_missing(feature: Feature) -> bool:
+    """Its meaning says so, or it compares, averages or describes: where there is nothing to go by it is null."""
+    by_nature = feature.unit in {"log ratio", "share", "word", "−1 to 1", "hours", "money a month"}
+    always_there = {"usage_trend_7", "price_rise_84"}
+    return "missing" in feature.meaning or (by_nature and feature.name not in always_there)
+
+
+def is_count(feature: Feature) -> bool:
+    """A number of things in a window: none and a single one need words of their own."""
+    return feature.unit in {"tickets", "visits", "people", "times"} and "missing" not in feature.meaning
+
+
+def test_sentences_speak_of_listed_features_only() -> None:
+    """A page pattern may speak of its own group; whatever else is named must be listed and need no other table."""
+    by_name = {feature.name: feature for feature in listed()}
+    for feature in listed():
+        for case, wording in feature.words.items():
+            unknown = mentions(wording) - by_name.keys()
+            assert not unknown, f"{feature.name}, {case}: {sorted(unknown)}"
+
+
+def test_what_people_looked_at_is_never_quoted() -> None:
+    """Page visits are for us: no sentence of theirs may be said to the customer."""
+    assert not any(feature.quotable for feature in read_catalogue("pages"))
+
+
+def test_a_sentence_mentions_features_that_are_there_when_it_is(engine: Any) -> None:
+    """Whatever columns a company lacks, each feature left in the catalogue finds all that its sentences name."""
+    whole = every_column()
+    optional = [(name, column.name) for name in whole for column in CONTRACT[name].columns if not column.required]
+    for name, column in optional:
+        rows = [{key: value for key, value in row.items() if key != column} for row in whole[name]]
+        tables = whole | {name: rows}
+        lacks_key = column == CONTRACT[name].key
+        versioned = frozenset({"accounts", "subscriptions", "tickets"} - ({name} if lacks_key else set()))
+        with loaded(engine, SmallCompany(tables, versioned, None, LATER, [AS_OF]), Rules()) as history:
+            there = {feature.name: feature for feature in catalogue(history, PAGE_GROUPS)}
+        for feature in there.values():
+            for case, wording in feature.words.items():
+                lost = mentions(wording) - there.keys()
+                assert not lost, f"without {name}.{column}, {feature.name}, {case} names {sorted(lost)}"
