@@ -1,0 +1,1 @@
+"""Learning, judging and explaining: data frames in, figures and reasons out. Only `registry` touches MLflow."""

@@ -1,0 +1,166 @@
+"""The backtest: what the model would have been worth, had it been in use.
+
+For every block of past test dates a model is fitted on the labels that were known on the block's first date: rows with
+as_of + need_days at or before it. A later row's label was not known then, even where the account had left already.
+Model and baselines are judged on the same rows, at the same capacity.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from features.catalogue import Feature
+from models.baselines import baseline_scores, logistic_risk
+from models.departures import count_departures, in_order
+from models.errors import NoTestDate
+from models.evaluate import Evaluation, evaluate, evaluate_order
+from models.fit_report import FitReport
+from models.training import LEAST_DEPARTURES, fit
+
+__all__ = ["Backtest", "BacktestFold", "backtest"]
+
+TEST_SHARE: Final = 0.4
+"""Share of the snapshots that are tested at most: with more, the first models would have learned from too little."""
+
+
+@dataclass(frozen=True)
+class BacktestFold:
+    """One block of test dates and the model fitted for it."""
+
+    test_dates: tuple[str, ...]
+    trained_to: str
+    fit: FitReport
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Model and baselines on the same test rows.
+
+    `rows` holds account_id, root_id, as_of, label, churn_on, mrr and `risk` of every test row, sorted by (as_of,
+    account_id).
+    """
+
+    model: Evaluation
+    baselines: Mapping[str, Evaluation]
+    folds: tuple[BacktestFold, ...]
+    rows: pd.DataFrame
+
+    def as_record(self) -> dict[str, Any]:
+        """All but the rows, as values that JSON can hold."""
+        return {
+            "model": self.model.as_record(),
+            "baselines": {name: evaluation.as_record() for name, evaluation in self.baselines.items()},
+            "folds": [
+                {
+                    "test_dates": list(fold.test_dates),
+                    "trained_to": fold.trained_to,
+                    "departures_in_training": fold.fit.departures,
+                    "evaluation": fold.evaluation.as_record(),
+                }
+                for fold in self.folds
+            ],
+        }
+
+
+def backtest(
+    frame: pd.DataFrame,
+    features: Sequence[Feature],
+    *,
+    need_days: int,
+    horizon_days: int,
+    lead_days: int = 0,
+    capacity: int,
+    folds: int = 3,
+    test_dates: Sequence[pd.Timestamp] | None = None,
+    seed: int = 7,
+    threads: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Backtest:
+    """Fit and judge through time.
+
+    Parameters
+    ----------
+    frame, features, need_days, horizon_days, lead_days, seed, threads : as for `training.fit`.
+    capacity : how many accounts the team can call for each test date, in the whole company.
+    folds : blocks of neighbouring test dates, each with one model; fewer where history is short.
+    test_dates : instead of the last two fifths of the snapshots, these, each with a model of its own.
+
+    Raises `NoTestDate` where no date had 30 departures known before it.
+    """
+    frame = in_order(frame)
+    blocks = _blocks(frame, need_days, folds, test_dates)
+    tested, judged = [], []
+    for number, dates in enumerate(blocks):
+        if progress is not None:
+            progress(f"test from {dates[0].date()}", number, len(blocks))
+        known = _known(frame, dates[0], need_days)
+        model, report = fit(
+            known,
+            features,
+            need_days=need_days,
+            horizon_days=horizon_days,
+            lead_days=lead_days,
+            seed=seed,
+            threads=threads,
+        )
+        test = frame[frame["as_of"].isin(dates)]
+        test = test.assign(risk=model.risk(test, threads=threads), logistic=logistic_risk(known, test, features))
+        tested.append(test)
+        evaluation = evaluate(test, test["risk"].to_numpy(np.float64), capacity=capacity, seed=seed)
+        days = tuple(str(date.date()) for date in dates)
+        judged.append(BacktestFold(days, report.last_as_of, report, evaluation))
+    if progress is not None:
+        progress("judged", len(blocks), len(blocks))
+    rows = in_order(pd.concat(tested, ignore_index=True))
+    return Backtest(
+        model=evaluate(rows, rows["risk"].to_numpy(np.float64), capacity=capacity, seed=seed),
+        baselines={
+            **{
+                name: evaluate_order(rows, score, capacity=capacity, seed=seed)
+                for name, score in baseline_scores(rows).items()
+            },
+            "logistic model": evaluate(rows, rows["logistic"].to_numpy(np.float64), capacity=capacity, seed=seed),
+        },
+        folds=tuple(judged),
+        rows=rows[["account_id", "root_id", "as_of", "label", "churn_on", "mrr", "risk"]],
+    )
+
+
+def _blocks(
+    frame: pd.DataFrame, need_days: int, folds: int, test_dates: Sequence[pd.Timestamp] | None
+) -> list[list[pd.Timestamp]]:
+    dates = [pd.Timestamp(date) for date in sorted(frame["as_of"].unique())]
+    if test_dates is not None:
+        chosen = sorted(pd.Timestamp(date) for date in test_dates)
+        absent = [str(date.date()) for date in chosen if date not in dates]
+        if absent:
+            raise NoTestDate(
+                f"No snapshots with known labels on {', '.join(absent)}; there are {len(dates)}, "
+                f"from {dates[0].date()} to {dates[-1].date()}. Choose among these."
+            )
+        blocks = [[date] for date in chosen]
+    else:
+        able = [date for date in dates if count_departures(_known(frame, date, need_days)) >= LEAST_DEPARTURES]
+        last = able[-int(np.ceil(TEST_SHARE * len(dates))) :]
+        edges = np.linspace(0, len(last), min(folds, len(last)) + 1).round().astype(int)
+        blocks = [last[first:end] for first, end in pairwise(edges)]
+    known = count_departures(_known(frame, blocks[0][0], need_days)) if blocks else 0
+    if known < LEAST_DEPARTURES:
+        latest = blocks[0][0] if blocks else dates[-1]
+        found = count_departures(_known(frame, latest, need_days))
+        raise NoTestDate(
+            f"On {latest.date()} {found} departures were known ({need_days} days before, as a label needs); "
+            f"a model needs {LEAST_DEPARTURES}. The history is too short for a backtest: "
+            "give an earlier one, or train without."
+        )
+    return blocks
+
+
+def _known(frame: pd.DataFrame, date: pd.Timestamp, need_days: int) -> pd.DataFrame:
+    """The rows whose labels were known on the date."""
+    return frame[frame["as_of"] + pd.Timedelta(days=need_days) <= date]

@@ -1,0 +1,69 @@
+"""Baselines: what a manager would sort by without a model. Skill is only what goes beyond these."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.catalogue import Feature
+
+__all__ = ["baseline_scores", "logistic_risk"]
+
+Floats = NDArray[np.float64]
+
+COLUMNS: Final[Mapping[str, tuple[str, int, bool]]] = {
+    "days to renewal": ("days_to_renewal", -1, False),
+    "last use": ("days_since_use", 1, True),
+}
+"""By name: the column, its sign (nearer renewals and longer silence come first), and whether a missing value comes
+first: no use on record is the longest silence, while no renewal on record is no reason to call."""
+
+
+def baseline_scores(frame: pd.DataFrame) -> dict[str, Floats]:
+    """Scores of the baselines whose column the frame has; higher is riskier.
+
+    >>> scores = baseline_scores(pd.DataFrame({"days_to_renewal": [90.0, 3.0, None]}))
+    >>> scores["days to renewal"].tolist()
+    [-90.0, -3.0, -91.0]
+    """
+    scores = {}
+    for name, (column, sign, missing_first) in COLUMNS.items():
+        if column in frame and frame[column].notna().any():
+            score = sign * frame[column].to_numpy(np.float64, na_value=np.nan)
+            missing = np.nanmax(score) + 1.0 if missing_first else np.nanmin(score) - 1.0
+            scores[name] = np.where(np.isnan(score), missing, score)
+    return scores
+
+
+def logistic_risk(known: pd.DataFrame, test: pd.DataFrame, features: Sequence[Feature]) -> Floats:
+    """(rows of `test`,) risk by a logistic regression on the same features, fitted on the rows of `known`.
+
+    The plainest learned model: what trees add must show beside it. Numbers are ranked into a bell shape, so that one
+    account with a thousand times the usage does not decide the slope; missing values take the median and a flag.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
+
+    names = {kind: [f.name for f in features if f.kind == kind] for kind in ("number", "category")}
+    numbers = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=0),
+    )
+    words = OneHotEncoder(handle_unknown="ignore", min_frequency=20, sparse_output=False)
+    columns = ColumnTransformer([("numbers", numbers, names["number"]), ("words", words, names["category"])])
+    model = make_pipeline(columns, LogisticRegression(C=0.05, solver="newton-cholesky"))
+    model.fit(_plain(known, names), known["label"].to_numpy(bool))
+    risk: Floats = model.predict_proba(_plain(test, names))[:, 1]
+    return risk
+
+
+def _plain(frame: pd.DataFrame, names: Mapping[str, list[str]]) -> pd.DataFrame:
+    """The columns in types that scikit-learn takes: float64, and text with a word for missing."""
+    numbers = frame[names["number"]].astype(np.float64)
+    words = frame[names["category"]].astype(object)
+    return numbers.join(words.where(words.notna(), "missing").astype(str))

@@ -1,0 +1,228 @@
+"""The registry: a training run and its model logged to MLflow, and the champion read back. Nothing else touches MLflow.
+
+Works with a tracking server and with a SQLite database, whose artifacts then lie in a folder beside it. MLflow's usage
+reporting is switched off before it is imported, and what it prints is held back: standard output belongs to the
+command.
+"""
+
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy.engine import make_url
+
+from models.churn_model import ChurnModel
+from models.errors import NoChampion
+from models.evaluate import Evaluation
+
+__all__ = ["CHAMPION", "Registered", "TrainingRun", "load_champion", "load_version", "promote", "register"]
+
+CHAMPION: Final = "champion"
+ARTIFACTS: Final = "mlflow-artifacts"
+LONGEST_PARAMETER: Final = 500
+
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What one training leaves behind.
+
+    `settings` must hold no secrets. `evaluations` become metrics under their names, `documents` JSON files under
+    theirs; `plots` is a folder of pictures.
+    """
+
+    model: ChurnModel
+    settings: Mapping[str, Any]
+    table_digests: Mapping[str, str]
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    documents: Mapping[str, Any] = field(default_factory=dict)
+    plots: Path | None = None
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Where a model can be found again."""
+
+    name: str
+    version: int
+    run_id: str
+
+
+def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Registered:
+    """Log a run with all that belongs to it and register its model as a new version of `name`, without promoting it.
+
+    `uri` is `sqlite:////absolute/mlflow.db` or a tracking server's address.
+    """
+    with _tracking(uri) as mlflow, tempfile.TemporaryDirectory() as folder:
+        files = Path(folder)
+        run.model.save(files / "model")
+        client = mlflow.MlflowClient()
+        with mlflow.start_run(experiment_id=_experiment(client, uri, experiment)) as active:
+            mlflow.log_params(_parameters(run))
+            mlflow.log_metrics(_metrics(run.evaluations))
+            mlflow.set_tags({"model_digest": run.model.digest, "tree_digest": run.model.tree_digest})
+            documents = {
+                "settings": run.settings,
+                "tables": run.table_digests,
+                "catalogue": [feature.as_record() for feature in run.model.features],
+                "evaluations": {key: evaluation.as_record() for key, evaluation in run.evaluations.items()},
+                **run.documents,
+            }
+            for title, content in documents.items():
+                text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
+                mlflow.log_text(text, f"{title}.json")
+            if run.plots is not None:
+                mlflow.log_artifacts(str(run.plots), "plots")
+            logged = _log_model(mlflow, run.model, files / "model")
+        version = _new_version(client, name, logged.model_uri, active.info.run_id, logged.model_id)
+        return Registered(name, version, active.info.run_id)
+
+
+def promote(version: int, *, uri: str, name: str) -> None:
+    """Make a registered version the champion, which the night reads."""
+    with _tracking(uri) as mlflow:
+        mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, str(version))
+
+
+def load_champion(*, uri: str, name: str) -> tuple[ChurnModel, int]:
+    """The champion and its version. Raises `NoChampion` where none was promoted, `CorruptModel` where its files are."""
+    missing = NoChampion(f"No model {name!r} has the alias {CHAMPION!r} in {_without_password(uri)}. Run: churn train.")
+    if (database := _sqlite_file(uri)) is not None and not database.exists():
+        raise missing  # asking MLflow would create the database
+    with _tracking(uri) as mlflow:
+        try:
+            found = mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
+        except mlflow.MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise missing from error
+            raise
+        return _download(mlflow, name, int(found.version)), int(found.version)
+
+
+def load_version(version: int, *, uri: str, name: str) -> ChurnModel:
+    """One registered version. Raises `CorruptModel` where its files are damaged."""
+    with _tracking(uri) as mlflow:
+        return _download(mlflow, name, version)
+
+
+def _download(mlflow: ModuleType, name: str, version: int) -> ChurnModel:
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=folder)
+        return ChurnModel.load(Path(path) / "extra_files")
+
+
+def _log_model(mlflow: ModuleType, model: ChurnModel, files: Path) -> Any:
+    """The booster in MLflow's own flavour, for other tools, with our two files beside it, which are what we read."""
+    from importlib.metadata import version
+
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    inputs = Schema([ColSpec(DataType.double, feature.name) for feature in model.features])
+    return mlflow.lightgbm.log_model(
+        model.booster,
+        name="model",
+        signature=ModelSignature(inputs=inputs, outputs=Schema([ColSpec(DataType.double)])),
+        pip_requirements=[f"{package}=={version(package)}" for package in ("lightgbm", "numpy", "pandas")],
+        extra_files=[str(files / "model.lgb"), str(files / "model.json")],
+    )
+
+
+def _new_version(client: Any, name: str, source: str, run_id: str, model_id: str) -> int:
+    if not client.search_registered_models(filter_string=f"name = '{name}'"):
+        client.create_registered_model(name)
+    return int(client.create_model_version(name, source, run_id=run_id, model_id=model_id).version)
+
+
+def _experiment(client: Any, uri: str, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    database = _sqlite_file(uri)
+    # A server knows where its artifacts belong. Without one MLflow would put them into the working directory.
+    location = None if database is None else (database.parent / ARTIFACTS).as_uri()
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _parameters(run: TrainingRun) -> dict[str, str]:
+    about = run.model.about
+    fit = about.get("fit", {})
+    plain = {
+        key: value for key, value in about.items() if isinstance(value, str | int | float | bool) and key != "note"
+    }
+    boosting = {f"boosting.{key}": value for key, value in fit.get("parameters", {}).items()}
+    settings = {f"settings.{key}": value for key, value in _flat(run.settings).items()}
+    calibration = {"calibration.a": run.model.calibration.a, "calibration.b": run.model.calibration.b}
+    every = plain | boosting | calibration | settings
+    return {key: str(value)[:LONGEST_PARAMETER] for key, value in every.items()}
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names; MLflow's names allow no other signs than these."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _metrics(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
+    """Value and interval of each figure, and how many departures it rests on. MLflow stores no NaN."""
+    metrics: dict[str, float] = {}
+    for title, evaluation in evaluations.items():
+        metrics[f"{title}.departures"] = float(evaluation.departures)
+        for name, figure in evaluation.figures.items():
+            ends = {"": figure.value, ".low": figure.low, ".high": figure.high}
+            metrics |= {f"{title}.{name}{end}": number for end, number in ends.items() if np.isfinite(number)}
+    return metrics
+
+
+@contextmanager
+def _tracking(uri: str) -> Iterator[ModuleType]:
+    """MLflow, silent, pointed at `uri` for as long as the block lasts."""
+    os.environ.update(ENVIRONMENT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations inside MLflow and what it imports; nothing of ours runs there
+        import mlflow
+        import mlflow.artifacts
+        import mlflow.lightgbm
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        if (database := _sqlite_file(uri)) is not None:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # type: ignore[no-untyped-call]
+        mlflow.set_tracking_uri(uri)
+        try:
+            yield mlflow
+        finally:
+            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it, which MLflow's hint forgets
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    """The database's file, or None for a server."""
+    if not uri.startswith("sqlite"):
+        return None
+    database = make_url(uri).database
+    return Path(database).absolute() if database else None
+
+
+def _without_password(uri: str) -> str:
+    return make_url(uri).render_as_string(hide_password=True) if "://" in uri else uri

@@ -1,0 +1,183 @@
+"""Training: from snapshots with known labels to a calibrated model.
+
+Three things are learned from disjoint rows (see `splits`): the trees, how many of them, and the calibration. Then the
+trees are grown again on all known labels, with the rounds that the folds chose and the (a, b) that were pooled from
+rows no fold had seen. That refit has no test of its own: its rows are all used. What it is worth is told by the
+backtest, and how well the folds did on rows they had not seen stands in the report.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.catalogue import Feature
+from models.bands import Bands
+from models.boosting import FEW_DEPARTURES, boost, boost_until_worse, boosting_parameters
+from models.calibration import Calibration, fit_calibration, probability
+from models.churn_model import ChurnModel, encode
+from models.departures import count_departures, in_order
+from models.errors import ModelRefusal, TooFewDepartures
+from models.fit_report import FitReport, FoldReport
+from models.metrics import area_under_curve, average_precision, log_loss
+from models.splits import Fold, split_rows
+
+__all__ = ["LEAST_DEPARTURES", "fit"]
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+"""Called with the step's name, the steps done and the steps in all."""
+
+LEAST_DEPARTURES: Final = 30
+BASE_RATE_DAYS: Final = 365
+
+
+def fit(
+    frame: pd.DataFrame,
+    features: Sequence[Feature],
+    *,
+    need_days: int,
+    horizon_days: int,
+    lead_days: int = 0,
+    multiples: tuple[float, float] = (2.0, 4.0),
+    seed: int = 7,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> tuple[ChurnModel, FitReport]:
+    """Learn a model from a training frame.
+
+    Parameters
+    ----------
+    frame : one row per (account_id, as_of) with root_id, label (known!), churn_on, and a column for each feature. A
+    row's
+        label was unknown until as_of + need_days; leave rows out that are younger.
+    need_days, horizon_days, lead_days : lead + horizon + grace (and settling); how far a label looks, and from when.
+    multiples : of the base odds, where the bands medium and high begin.
+    threads : 0 for as many as pay off. The trees do not depend on it, nor on the order of the rows.
+
+    Raises `TooFewDepartures` under 30 distinct departures, `ModelRefusal` where nobody stayed, `ColumnsDiffer` when a
+    feature's column is absent.
+    """
+    frame = in_order(frame)
+    chosen = tuple(features)
+    departures = count_departures(frame)
+    if departures < LEAST_DEPARTURES:
+        raise TooFewDepartures(departures, LEAST_DEPARTURES)
+    if frame["label"].all():
+        raise ModelRefusal(f"All {len(frame):,} rows left: there is nobody to tell them from. See: churn check.")
+    vocabularies = {f.name: _vocabulary(frame[f.name]) for f in chosen if f.kind == "category" and f.name in frame}
+    matrix = encode(frame, chosen, vocabularies)
+    label = frame["label"].to_numpy(bool)
+    parameters = boosting_parameters(
+        rows=len(frame), departures=departures, positive_rows=int(label.sum()), seed=seed, threads=threads
+    )
+    split = split_rows(frame, lead_days=lead_days, horizon_days=horizon_days, seed=seed)
+    steps = len(split.folds) + 1
+    margin = np.full(len(frame), np.nan)
+    reports = []
+    for number, fold in enumerate(split.folds):
+        _tell(progress, f"fold {number + 1} of {len(split.folds)}", number, steps)
+        margin[fold.calibrate], rounds = _fold_margins(fold, matrix, label, chosen, parameters)
+        reports.append(_fold_report(fold, frame, rounds))
+    seen = ~np.isnan(margin)
+    copies = label[seen].sum() / max(1, count_departures(frame[seen]))
+    calibration = fit_calibration(margin[seen], label[seen], np.full(int(seen.sum()), 1.0 / copies))
+    rounds = int(np.median([report.rounds for report in reports]))
+    _tell(progress, "refit on all known labels", steps - 1, steps)
+    booster = boost(parameters, chosen, (matrix, label.astype(np.float64)), rounds)
+    _tell(progress, "trained", steps, steps)
+    report = FitReport(
+        mode=split.mode,
+        folds=tuple(reports),
+        rounds=rounds,
+        calibration=calibration,
+        rows=len(frame),
+        accounts=int(frame["account_id"].nunique()),
+        departures=departures,
+        first_as_of=str(frame["as_of"].min().date()),
+        last_as_of=str(frame["as_of"].max().date()),
+        base_rate=_base_rate(frame),
+        out_of_fold=_out_of_fold(calibration, margin[seen], label[seen]),
+        parameters={name: value for name, value in parameters.items() if name not in ("num_threads", "verbosity")},
+    )
+    model = ChurnModel(
+        booster_text=booster.model_to_string(),
+        features=chosen,
+        categories=vocabularies,
+        calibration=calibration,
+        medians=_medians(matrix, chosen),
+        bands=Bands.from_base_rate(report.base_rate, *multiples),
+        about={
+            "first_as_of": report.first_as_of,
+            "last_as_of": report.last_as_of,
+            "horizon_days": horizon_days,
+            "lead_days": lead_days,
+            "need_days": need_days,
+            "seed": seed,
+            "rounds": rounds,
+            "few_departures": departures < FEW_DEPARTURES,
+            "fit": report.as_record(),
+            "note": str(report),
+        },
+    )
+    return model, report
+
+
+def _fold_margins(
+    fold: Fold, matrix: Floats, label: NDArray[np.bool_], features: tuple[Feature, ...], parameters: Mapping[str, Any]
+) -> tuple[Floats, int]:
+    target = label.astype(np.float64)
+    booster, rounds = boost_until_worse(
+        parameters, features, (matrix[fold.fit], target[fold.fit]), (matrix[fold.stop], target[fold.stop])
+    )
+    margin = booster.predict(
+        matrix[fold.calibrate], raw_score=True, num_iteration=rounds, num_threads=parameters["num_threads"]
+    )
+    return np.asarray(margin, dtype=np.float64), rounds
+
+
+def _fold_report(fold: Fold, frame: pd.DataFrame, rounds: int) -> FoldReport:
+    sets = {"fit": fold.fit, "stop": fold.stop, "calibrate": fold.calibrate}
+    return FoldReport(
+        rounds=rounds,
+        rows={name: int(rows.sum()) for name, rows in sets.items()},
+        departures={name: count_departures(frame[rows]) for name, rows in sets.items()},
+    )
+
+
+def _vocabulary(column: pd.Series) -> tuple[str, ...]:
+    return tuple(sorted(str(word) for word in column.dropna().unique()))
+
+
+def _medians(matrix: Floats, features: tuple[Feature, ...]) -> dict[str, float]:
+    """Training medians of the number features; a feature never seen has none."""
+    return {
+        feature.name: float(np.nanmedian(matrix[:, position]))
+        for position, feature in enumerate(features)
+        if feature.kind == "number" and not np.isnan(matrix[:, position]).all()
+    }
+
+
+def _base_rate(frame: pd.DataFrame) -> float:
+    """Share of the last year's snapshots that left; of all snapshots where nobody left in the last year."""
+    recent = frame["as_of"] > frame["as_of"].max() - pd.Timedelta(days=BASE_RATE_DAYS)
+    rate = float(frame.loc[recent, "label"].mean())
+    return rate if 0.0 < rate < 1.0 else float(frame["label"].mean())
+
+
+def _out_of_fold(calibration: Calibration, margin: Floats, label: NDArray[np.bool_]) -> dict[str, float]:
+    """Skill of the folds' models on the rows they had not seen. The calibration was fitted on these rows."""
+    risk = probability(calibration.log_odds(margin))
+    return {
+        "auc": area_under_curve(label, margin),
+        "average_precision": average_precision(label, margin),
+        "log_loss": log_loss(label, risk),
+        "base_rate": float(label.mean()),
+    }
+
+
+def _tell(progress: Progress | None, step: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(step, done, total)

@@ -1,0 +1,133 @@
+"""The registry, against a real MLflow on SQLite: what is logged can be found, loaded and read without a pickle."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from known_risk import FEATURES, trained
+
+from models.errors import CorruptModel, NoChampion
+from models.evaluate import evaluate
+from models.registry import Registered, TrainingRun, load_champion, load_version, promote, register
+
+NAME = "churn-risk"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tracking")
+
+
+@pytest.fixture(scope="module")
+def uri(home: Path) -> str:
+    return f"sqlite:///{home / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> TrainingRun:
+    known, model, report = trained()
+    plots = home / "plots"
+    plots.mkdir()
+    (plots / "calibration.png").write_bytes(b"a picture")
+    return TrainingRun(
+        model=model,
+        settings={"churn": {"horizon_days": 28}, "company": {"name": "Acme"}},
+        table_digests={"accounts": "3f2a"},
+        evaluations={"backtest": evaluate(known.frame, model.risk(known.frame, threads=1), capacity=20, draws=50)},
+        documents={"fit": report.as_record()},
+        plots=plots,
+    )
+
+
+@pytest.fixture(scope="module")
+def registered(run: TrainingRun, uri: str) -> Registered:
+    return register(run, uri=uri, name=NAME, experiment="Acme")
+
+
+def test_before_any_training_there_is_no_champion_and_no_database(tmp_path: Path) -> None:
+    with pytest.raises(NoChampion, match=r"'churn-risk' has the alias 'champion'.*Run: churn train\."):
+        load_champion(uri=f"sqlite:///{tmp_path / 'mlflow.db'}", name=NAME)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_registered_model_is_not_the_champion_until_promoted(
+    run: TrainingRun, uri: str, registered: Registered
+) -> None:
+    assert registered.version == 1
+    with pytest.raises(NoChampion):
+        load_champion(uri=uri, name=NAME)
+    promote(registered.version, uri=uri, name=NAME)
+    model, version = load_champion(uri=uri, name=NAME)
+    assert (version, model) == (1, run.model)
+    assert load_version(1, uri=uri, name=NAME).digest == run.model.digest
+
+
+def test_versions_are_numbered_and_the_champion_stays(run: TrainingRun, uri: str, registered: Registered) -> None:
+    promote(registered.version, uri=uri, name=NAME)
+    second = register(run, uri=uri, name=NAME, experiment="Acme")
+    assert second.version == registered.version + 1
+    assert load_champion(uri=uri, name=NAME)[1] == registered.version
+
+
+def test_everything_is_logged(uri: str, run: TrainingRun, registered: Registered) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    logged = client.get_run(registered.run_id)
+    assert logged.info.status == "FINISHED"
+    assert logged.data.params["settings.churn.horizon_days"] == "28"
+    assert logged.data.params["boosting.max_depth"] == str(run.model.about["fit"]["parameters"]["max_depth"])
+    assert logged.data.metrics["backtest.auc"] == pytest.approx(run.evaluations["backtest"].figures["auc"].value)
+    assert logged.data.metrics["backtest.auc.low"] < logged.data.metrics["backtest.auc"]
+    assert logged.data.tags["tree_digest"] == run.model.tree_digest
+    files = {file.path for file in client.list_artifacts(registered.run_id)}
+    assert {"settings.json", "tables.json", "catalogue.json", "evaluations.json", "fit.json", "plots"} <= files
+    folder = Path(client.download_artifacts(registered.run_id, "catalogue.json"))
+    assert [feature.name for feature in FEATURES] == [record["name"] for record in json.loads(folder.read_text())]
+
+
+def test_other_tools_can_load_it_and_the_signature_is_float64(uri: str, registered: Registered) -> None:
+    import mlflow
+    import numpy as np
+    import pandas as pd
+
+    known, model, _ = trained()
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        loaded = mlflow.pyfunc.load_model(f"models:/{NAME}/{registered.version}")
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert {str(column.type) for column in loaded.metadata.signature.inputs} == {"DataType.double"}
+    matrix = pd.DataFrame(model.matrix(known.frame.head(5)), columns=[feature.name for feature in FEATURES])
+    np.testing.assert_allclose(loaded.predict(matrix), model.booster.predict(matrix.to_numpy(), num_threads=1))
+
+
+def test_artifacts_lie_beside_the_database_and_none_is_a_pickle(home: Path, registered: Registered) -> None:
+    artifacts = home / "mlflow-artifacts"
+    files = [file for file in artifacts.rglob("*") if file.is_file()]
+    assert {"model.lgb", "model.json", "MLmodel", "calibration.png"} <= {file.name for file in files}
+    assert not [file for file in files if file.suffix in {".pkl", ".pickle", ".skops", ".joblib"}]
+    assert not [file for file in files if file.read_bytes()[:1] == b"\x80"]  # how every binary pickle begins
+
+
+def test_mlflow_reports_to_nobody_and_prints_nothing(
+    run: TrainingRun, uri: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    register(run, uri=uri, name=NAME, experiment="Acme")
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    from mlflow.telemetry.utils import is_telemetry_disabled
+
+    assert is_telemetry_disabled()
+
+
+def test_a_damaged_artifact_is_refused(run: TrainingRun, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    version = register(run, uri=uri, name=NAME, experiment="Acme").version
+    (file,) = (tmp_path / "mlflow-artifacts").rglob("extra_files/model.lgb")
+    file.write_text(file.read_text().replace("leaf_value=", "leaf_value=1", 1))
+    with pytest.raises(CorruptModel, match=r"model\.lgb was changed"):
+        load_version(version, uri=uri, name=NAME)

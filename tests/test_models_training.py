@@ -1,0 +1,139 @@
+"""Training: the same trees at any thread count and in any order, on rows that are kept apart, and better than
+chance."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from known_risk import FEATURES, KnownRisk, known_risk, trained
+
+from models.churn_model import ChurnModel
+from models.errors import ColumnsDiffer, ModelRefusal, TooFewDepartures
+from models.fit_report import FitReport
+from models.metrics import area_under_curve, log_loss
+from models.training import fit
+
+
+def _fit(known: KnownRisk, frame: pd.DataFrame | None = None, **options: int) -> tuple[ChurnModel, FitReport]:
+    frame = known.frame if frame is None else frame
+    return fit(
+        frame, FEATURES, need_days=known.horizon_days, horizon_days=known.horizon_days, **{"threads": 1, **options}
+    )
+
+
+@pytest.fixture(scope="module")
+def fresh() -> KnownRisk:
+    """Other accounts of the same company."""
+    return known_risk(3000, 4, seed=77)
+
+
+@pytest.mark.parametrize(("accounts", "snapshots", "mode"), [(250, 5, "accounts"), (1500, 10, "time")])
+def test_thread_count_and_row_order_change_nothing(accounts: int, snapshots: int, mode: str) -> None:
+    known = known_risk(accounts, snapshots)
+    model, report = _fit(known)
+    assert report.mode == mode
+    for other in (_fit(known, threads=2)[0], _fit(known, known.frame.sample(frac=1.0, random_state=3))[0]):
+        assert model.tree_digest == other.tree_digest
+        assert model.digest == other.digest
+        np.testing.assert_array_equal(model.risk(known.frame, threads=1), other.risk(known.frame, threads=2))
+
+
+def test_another_seed_gives_other_trees() -> None:
+    known, model, _ = trained()
+    assert _fit(known, seed=8)[0].tree_digest != model.tree_digest
+
+
+def test_it_comes_near_the_truth(fresh: KnownRisk) -> None:
+    _, model, _ = trained()
+    label = fresh.frame["label"].to_numpy()
+    risk = model.risk(fresh.frame, threads=1)
+    best = area_under_curve(label, fresh.true_risk)
+    assert (area_under_curve(label, risk) - 0.5) / (best - 0.5) > 0.85
+    assert log_loss(label, risk) < log_loss(label, fresh.true_risk) + 0.02
+
+
+def test_its_risks_are_true_where_they_are_high_and_where_they_are_low(fresh: KnownRisk) -> None:
+    _, model, _ = trained()
+    risk = model.risk(fresh.frame, threads=1)
+    for part in np.array_split(np.argsort(risk), 5):
+        assert risk[part].mean() == pytest.approx(fresh.true_risk[part].mean(), rel=0.3, abs=0.01)
+
+
+def test_shuffled_labels_teach_nothing(fresh: KnownRisk) -> None:
+    known = known_risk(600, 8)
+    order = np.random.default_rng(1).permutation(len(known.frame))
+    moved = known.frame[["label", "churn_on"]].iloc[order].to_numpy()
+    noise = known.frame.assign(label=moved[:, 0].astype(bool), churn_on=pd.to_datetime(pd.Series(moved[:, 1])))
+    model, _ = _fit(known, noise)
+    risk = model.risk(fresh.frame, threads=1)
+    assert area_under_curve(fresh.frame["label"].to_numpy(), risk) == pytest.approx(0.5, abs=0.1)
+    assert np.quantile(risk, 0.95) < 2.5 * noise["label"].mean()
+
+
+def test_more_use_lowers_the_risk_and_more_tickets_raise_it() -> None:
+    known, model, _ = trained()
+    some = known.frame.head(500)
+    assert (
+        model.risk(some.assign(use_change=1.6), threads=1) < model.risk(some.assign(use_change=0.4), threads=1)
+    ).all()
+    more, fewer = (model.risk(some.assign(open_tickets=n), threads=1).mean() for n in (3.0, 0.0))
+    assert more > 1.3 * fewer
+
+
+def test_the_report_says_what_was_used_for_what() -> None:
+    known, model, report = trained()
+    assert report.rows == len(known.frame)
+    assert report.rounds == int(np.median([fold.rounds for fold in report.folds]))
+    assert report.calibration == model.calibration
+    assert "This refit has no test of its own." in model.about["note"]
+    assert model.booster.num_trees() == report.rounds
+    assert model.bands.base_rate == pytest.approx(known.frame["label"].mean())
+
+
+def test_out_of_fold_figures_do_not_flatter(fresh: KnownRisk) -> None:
+    """What the folds showed on rows they had not seen is what the model shows on accounts that nobody has seen."""
+    _, model, report = trained()
+    seen = area_under_curve(fresh.frame["label"].to_numpy(), model.risk(fresh.frame, threads=1))
+    assert report.out_of_fold["auc"] == pytest.approx(seen, abs=0.05)
+
+
+def test_too_few_departures_are_counted_and_refused() -> None:
+    known = known_risk(100, 3, level=-5.0)
+    with pytest.raises(TooFewDepartures) as error:
+        _fit(known)
+    assert error.value.found < error.value.needed == 30
+    assert str(error.value).startswith(f"Found {error.value.found} departures (distinct account and day)")
+
+
+def test_where_nobody_stayed_there_is_nothing_to_learn() -> None:
+    known = known_risk(300, 6)
+    with pytest.raises(ModelRefusal, match="nobody to tell them from"):
+        _fit(known, known.frame[known.frame["label"]])
+
+
+def test_a_feature_without_its_column_is_refused() -> None:
+    known = known_risk(300, 6)
+    with pytest.raises(ColumnsDiffer, match="- plan"):
+        _fit(known, known.frame.drop(columns="plan"))
+
+
+def test_a_feature_that_is_never_known_does_no_harm() -> None:
+    known = known_risk(300, 8)
+    model, _ = _fit(known, known.frame.assign(noise=np.nan, plan=None))
+    assert "noise" not in model.medians
+    assert model.categories["plan"] == ()
+    assert np.isfinite(model.risk(known.frame, threads=1)).all()
+
+
+def test_progress_is_told_from_first_to_last() -> None:
+    told: list[tuple[str, int, int]] = []
+    known = known_risk(300, 6)
+    fit(
+        known.frame,
+        FEATURES,
+        need_days=28,
+        horizon_days=28,
+        threads=1,
+        progress=lambda step, done, steps: told.append((step, done, steps)),
+    )
+    assert [done for _, done, _ in told] == list(range(7))
+    assert told[-1] == ("trained", 6, 6)
