@@ -1,0 +1,136 @@
+"""Amounts as people say them, in English and in Chinese: counts, shares, dates, lengths of time, odds."""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any, Final, Literal
+
+__all__ = ["LANGUAGES", "STYLES", "Language", "plain_odds", "whole"]
+
+Language = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def whole(value: float) -> int:
+    """The nearest whole number, halves away from zero, as a reader would round."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
+def _count(value: Any, _: date, language: Language) -> str:
+    if 0 < value < 0.5:
+        return {"en": "less than 1", "zh": "不到 1"}[language]
+    return f"{whole(value):,}"
+
+
+def _decimal(value: Any, _: date, __: Language) -> str:
+    return f"{math.copysign(math.floor(abs(value) * 10 + 0.5) / 10, value):,.1f}"
+
+
+def _percent(value: Any, as_of: date, language: Language) -> str:
+    return _count(100 * value, as_of, language) + {"en": " %", "zh": "%"}[language]
+
+
+_PARTS: Final[tuple[tuple[float, str, str], ...]] = (
+    (0.05, "a small part", "不到一成"),
+    (0.15, "about a tenth", "一成"),
+    (0.225, "about a fifth", "两成"),
+    (0.29, "about a quarter", "四分之一"),
+    (0.365, "about a third", "三分之一"),
+    (0.45, "about two fifths", "四成"),
+    (0.55, "about half", "一半"),
+    (0.63, "about three fifths", "六成"),
+    (0.71, "about two thirds", "三分之二"),
+    (0.775, "about three quarters", "四分之三"),
+    (0.85, "about four fifths", "八成"),
+    (0.95, "about nine tenths", "九成"),
+    (math.inf, "nearly all", "九成以上"),
+)
+"""Shares up to a bound, in words. The Chinese stands behind 约 as well as alone."""
+
+
+def _part(value: Any, _: date, language: Language) -> str:
+    english, chinese = next((english, chinese) for bound, english, chinese in _PARTS if value < bound)
+    return chinese if language == "zh" else english
+
+
+def _day(day: date, as_of: date, language: Language) -> str:
+    same_year = day.year == as_of.year
+    if language == "zh":
+        return ("" if same_year else f"{day.year} 年 ") + f"{day.month} 月 {day.day} 日"
+    return f"{day.day} {_MONTHS[day.month - 1]}" + ("" if same_year else f" {day.year}")
+
+
+def _ahead(value: Any, as_of: date, language: Language) -> str:
+    return _day(as_of + timedelta(days=whole(value)), as_of, language)
+
+
+def _ago(value: Any, as_of: date, language: Language) -> str:
+    return _day(as_of - timedelta(days=whole(value)), as_of, language)
+
+
+def _length(value: Any, _: date, language: Language) -> str:
+    """Completed days, weeks, months or years, as ages are told."""
+    days = max(whole(value), 0)
+    amount, english, chinese = next(
+        (days // size, english, chinese)
+        for below, size, english, chinese in (
+            (21, 1, "day", "天"),
+            (61, 7, "week", "周"),
+            (731, 30.4375, "month", "个月"),
+            (math.inf, 365.25, "year", "年"),
+        )
+        if days < below
+    )
+    if language == "zh":
+        return f"{amount:.0f} {chinese}"
+    return f"{amount:.0f} {english}" + ("" if amount == 1 else "s")
+
+
+def _text(value: Any, _: date, __: Language) -> str:
+    return str(value)
+
+
+STYLES: Final[Mapping[str, Callable[[Any, date, Language], str]]] = {
+    "n": _count,
+    "d": _decimal,
+    "percent": _percent,
+    "part": _part,
+    "ahead": _ahead,
+    "ago": _ago,
+    "months": _length,
+    "text": _text,
+}
+"""How each kind of value is written, by the name that patterns give it: (value, night, language) to text."""
+
+
+_ODDS: Final = (
+    *((1, n) for n in (100, 80, 60, 50, 40, 30, 25, 20, 15, 12, 10, 9, 8, 7, 6, 5, 4, 3)),
+    *((2, 5), (1, 2), (3, 5), (2, 3), (3, 4), (4, 5), (9, 10)),
+)
+
+
+def plain_odds(risk: float, language: Language = "en") -> str:
+    """A probability as people say it, the nearest of a short list of odds.
+
+    >>> [plain_odds(risk) for risk in (0.003, 0.05, 0.34, 0.9, 0.97)]
+    ['fewer than 1 in 100', '1 in 20', '1 in 3', '9 in 10', 'more than 9 in 10']
+    >>> plain_odds(0.34, "zh")
+    '每 3 家有 1 家'
+    """
+    if not 0.0 <= risk <= 1.0:
+        raise ValueError(f"A risk lies between 0 and 1, got {risk!r}.")
+    if risk < 0.01:
+        return {"en": "fewer than 1 in 100", "zh": "每 100 家不到 1 家"}[language]
+    if risk > 0.95:
+        return {"en": "more than 9 in 10", "zh": "每 10 家有 9 家以上"}[language]
+
+    def distance(odds: tuple[int, int]) -> float:
+        return abs(math.log(risk / (1 - risk)) - math.log(odds[0] / (odds[1] - odds[0])))
+
+    few, many = min(_ODDS, key=distance)
+    return {"en": f"{few} in {many}", "zh": f"每 {many} 家有 {few} 家"}[language]

@@ -1,0 +1,29 @@
+"""What may go wrong in an expectable way, with the exit status that tells an unattended caller whether to retry."""
+
+from typing import ClassVar
+
+__all__ = ["ExpectedError", "FailedError", "RefusedError", "UsageError"]
+
+
+class ExpectedError(Exception):
+    """A failure that is told in one message, without a traceback."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class FailedError(ExpectedError):
+    """Something was unreachable, busy or out of room: a retry may help."""
+
+    exit_status = 1
+
+
+class UsageError(ExpectedError):
+    """The command or the settings are wrong: they must be changed first."""
+
+    exit_status = 2
+
+
+class RefusedError(ExpectedError):
+    """The contract, a check or the gate refused: a retry with the same data will not help."""
+
+    exit_status = 3

@@ -1,0 +1,237 @@
+"""The published night as a file, for a CRM or a spreadsheet: one whole night, one row for each active account."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+from sqlalchemy import Engine
+
+from pipeline.amounts import Language
+from pipeline.errors import UsageError
+from pipeline.store import AccountNight, Night, StoreMissing, book, catalogue, night, reading
+from pipeline.wording import sentence
+
+__all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination"]
+
+Format = Literal["csv", "parquet", "jsonl"]
+FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet", "jsonl")
+
+COLUMNS: Final = (
+    "account_id",
+    "as_of",
+    "risk",
+    "band",
+    "state",
+    "mrr",
+    "value_at_risk",
+    "rank",
+    "owner",
+    "model_version",
+    "base_log_odds",
+    "log_odds",
+    "reasons",
+    "families",
+)
+
+_PARQUET_TYPES: Final = {
+    "as_of": "date32",
+    "rank": "int32",
+    **dict.fromkeys(("risk", "mrr", "value_at_risk", "base_log_odds", "log_odds"), "float64"),
+}
+_PARQUET_ROWS: Final = 50_000
+
+Row = dict[str, Any]
+
+
+def export_night(
+    engine: Engine,
+    path: Path,
+    *,
+    format: Format | None = None,
+    language: Language = "en",
+    as_of: date | None = None,
+) -> int:
+    """Write a published night to `path`, by default the newest, and give the number of rows.
+
+    The columns are those of `COLUMNS`. `risk` is the probability of leaving within the horizon, money is in the
+    company's currency a month. `log_odds` = `base_log_odds` + Σ families = `base_log_odds` + Σ reasons, and `risk` =
+    1 / (1 + exp(−`log_odds`)), all to 1e-9: floats are written in full. `reasons` is JSON, at most 12 of {family,
+    feature, value, contribution, words}, largest first, closed by {family: other, feature: rest, contribution};
+    contributions whose sign contradicts what is expected of the feature are in that rest. `words` is null where the
+    catalogue has none, and ends with a remark where it may not be said to the customer. `families` is complete.
+
+    Accounts under notice (state *leaving*) are active and have a row, but no model scored them: risk, band,
+    value_at_risk, rank and log-odds are null, reasons and families empty. New accounts have a risk and no band. Lapsed
+    accounts are not active and have no row.
+
+    In CSV (UTF-8, RFC 4180, null is empty) a text that a spreadsheet would run as a formula, beginning with = + - @ or
+    a tab, carriage return or line feed and no number, gets an apostrophe before it; read Parquet or JSON Lines for the
+    exact text. In JSON Lines `reasons` and `families` are nested.
+
+    The file is written under another name beside `path` and renamed when it is whole.
+
+    Raises
+    ------
+    UsageError
+        When the format cannot be told from the name, or the file cannot be written.
+    StoreMissing
+        When that night was never published.
+    """
+    chosen = _chosen_format(path, format)
+    with reading(engine) as connection:
+        of = night(connection, as_of)
+        if of is None:
+            which = "No night was" if as_of is None else f"The night of {as_of} was not"
+            raise StoreMissing(f"{which} published yet. Score it first: churn score.")
+        features = catalogue(connection, of)["features"]
+        rows = (_row(each, of, features, language) for each in book(connection, of) if each.state != "lapsed")
+        with _whole_file(path) as file:
+            return _WRITERS[chosen](file, rows)
+
+
+def refuse_destination(path: Path) -> None:
+    """Say before hours of work that their result could not be written here.
+
+    Raises
+    ------
+    UsageError
+        When the name tells no format, or the folder is not there.
+    """
+    _chosen_format(path, None)
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{path} cannot be written: there is no folder {path.parent}. Name a folder that exists.")
+
+
+def _chosen_format(path: Path, format: Format | None) -> Format:
+    chosen = format or path.suffix.removeprefix(".").lower()
+    for known in FORMATS:
+        if chosen == known:
+            return known
+    raise UsageError(
+        f"{path.name!r} does not say what format to write: end the name with .csv, .parquet or .jsonl, "
+        "or name one with --format."
+    )
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name only when all of it is on disk; after an exception nothing is left."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}. Name a file in a folder that exists.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _row(account: AccountNight, of: Night, features: Mapping[str, Any], language: Language) -> Row:
+    return {
+        "account_id": account.account_id,
+        "as_of": of.as_of,
+        "risk": account.risk,
+        "band": account.band,
+        "state": account.state,
+        "mrr": account.mrr,
+        "value_at_risk": account.value_at_risk,
+        "rank": account.rank,
+        "owner": account.owner,
+        "model_version": of.model_version,
+        "base_log_odds": account.base_log_odds,
+        "log_odds": account.log_odds,
+        "reasons": _reasons(account, of.as_of, features, language),
+        "families": dict(account.families),
+    }
+
+
+def _reasons(account: AccountNight, as_of: date, features: Mapping[str, Any], language: Language) -> list[Row]:
+    """The reasons with words, closed by the rest. A night without scores for this account has none."""
+    if not account.reasons:
+        return []
+    named: list[Row] = []
+    rest: list[float] = []
+    for reason in account.reasons:
+        record = features.get(reason["feature"])
+        if record is None or reason["contradicts"]:
+            rest.append(reason["contribution"])
+            continue
+        words = sentence(record, reason, account.facts, as_of, language)
+        named.append({**{key: reason[key] for key in ("family", "feature", "value", "contribution")}, "words": words})
+    return [*named, {"family": "other", "feature": "rest", "contribution": math.fsum(rest)}]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Formats
+
+
+def _write_csv(file: IO[bytes], rows: Iterator[Row]) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    for row in rows:
+        nested = {name: _json(row[name]) for name in ("reasons", "families")}
+        plain = {**row, **nested, "as_of": row["as_of"].isoformat()}
+        writer.writerow([_cell(plain[name]) for name in COLUMNS])
+        count += 1
+    text.detach()  # flushes, and leaves the file open
+    return count
+
+
+_FORMULA: Final = re.compile(r"[=+\-@\t\r\n]")
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value if isinstance(value, str) else repr(value)
+
+
+def _write_jsonl(file: IO[bytes], rows: Iterator[Row]) -> int:
+    count = 0
+    for row in rows:
+        line = _json({**row, "as_of": row["as_of"].isoformat()})
+        file.write(f"{line}\n".encode())
+        count += 1
+    return count
+
+
+def _write_parquet(file: IO[bytes], rows: Iterator[Row]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, _PARQUET_TYPES.get(name, "string")) for name in COLUMNS])
+    count = 0
+    with pq.ParquetWriter(file, schema) as writer:
+        while batch := list(islice(rows, _PARQUET_ROWS)):
+            plain = [{**row, **{name: _json(row[name]) for name in ("reasons", "families")}} for row in batch]
+            writer.write_table(pa.Table.from_pylist(plain, schema=schema))
+            count += len(batch)
+    return count
+
+
+_WRITERS: Final[Mapping[Format, Callable[[IO[bytes], Iterator[Row]], int]]] = {
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+    "jsonl": _write_jsonl,
+}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,260 @@
+"""Publication: a night reaches its readers whole, once, or not at all.
+
+Rows are staged in batches under a run of their own that nothing points to. What was stored is checked, and one short
+transaction then makes the pointer of that night name the new run. A process that dies before that has changed nothing
+that readers see; what it left behind is removed by the next publication.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from pipeline.errors import RefusedError
+from pipeline.schema import CATALOGUES, PUBLISHED, RUNS, SCORES
+from pipeline.store import prepare, reading, writing
+
+__all__ = ["PublicationRefused", "Run", "check_staged", "clean", "flip", "publish", "stage"]
+
+BATCH_ROWS: Final = 10_000
+TOLERANCE: Final = 1e-9
+UNSCORED: Final = ("leaving", "lapsed")
+"""The states of accounts that have no risk."""
+
+
+class PublicationRefused(RefusedError):
+    """What was staged is not what should be published; readers keep what they had."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One attempt at a night. `run_id` is new for each; `headline` is what the first line says, as plain JSON."""
+
+    run_id: str
+    as_of: date
+    model_version: str
+    started_at: datetime
+    settings_digest: str
+    headline: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def publish(
+    engine: Engine,
+    run: Run,
+    book: pd.DataFrame,
+    catalogue: Mapping[str, Any],
+    *,
+    finished_at: datetime,
+    batch_rows: int = BATCH_ROWS,
+) -> None:
+    """Publish one night: stage it, check what was stored, flip the pointer, clean up.
+
+    Parameters
+    ----------
+    book
+        What `pipeline.book.make_book` returned, with `last_day`, `reasons` (list of {family, feature, value,
+        contribution, contradicts}, closed by the rest) and `facts` (feature to value).
+    catalogue
+        What readers need of the model: `features` (name to record), `bands`, `horizon_days`.
+    finished_at
+        When the scores were ready, with its zone.
+
+    Raises
+    ------
+    PublicationRefused
+        When rows are missing, the numbers of an account do not add up, or another publication removed this run.
+    """
+    stage(engine, run, book, catalogue, batch_rows=batch_rows)
+    check_staged(engine, run, expected=len(book))
+    flip(engine, run, finished_at=finished_at)
+    clean(engine, batch_rows=batch_rows)
+
+
+def stage(
+    engine: Engine,
+    run: Run,
+    book: pd.DataFrame,
+    catalogue: Mapping[str, Any],
+    *,
+    batch_rows: int = BATCH_ROWS,
+) -> None:
+    """Write the night's rows where no reader looks, in transactions of `batch_rows`. Makes a store that is missing."""
+    prepare(engine)
+    text = _json(catalogue, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with writing(engine) as connection:
+        if connection.execute(select(CATALOGUES.c.digest).where(CATALOGUES.c.digest == digest)).first() is None:
+            connection.execute(insert(CATALOGUES).values(digest=digest, record=text))
+        connection.execute(
+            insert(RUNS).values(
+                run_id=run.run_id,
+                as_of=run.as_of,
+                model_version=run.model_version,
+                catalogue=digest,
+                status="staged",
+                started_at=run.started_at,
+                accounts=len(book),
+                settings_digest=run.settings_digest,
+                headline=_json(run.headline),
+                warnings=_json(run.warnings),
+            )
+        )
+    rows = _rows(run.run_id, book)
+    while batch := list(islice(rows, batch_rows)):
+        with writing(engine) as connection:
+            _refuse_removed(connection, run)
+            connection.execute(insert(SCORES), batch)
+
+
+def check_staged(engine: Engine, run: Run, *, expected: int) -> None:
+    """Refuse what was stored where rows are missing or an account's numbers do not add up to 1e-9.
+
+    The law: log_odds = base_log_odds + Σ families = base_log_odds + Σ reasons, and risk = 1 / (1 + exp(−log_odds)).
+    """
+    with reading(engine) as connection:
+        columns = (
+            SCORES.c.account_id,
+            SCORES.c.state,
+            SCORES.c.risk,
+            SCORES.c.base_log_odds,
+            SCORES.c.log_odds,
+            SCORES.c.families,
+            SCORES.c.reasons,
+        )
+        staged = connection.execute(
+            select(*columns).where(SCORES.c.run_id == run.run_id).order_by(SCORES.c.account_id),
+            execution_options={"yield_per": BATCH_ROWS},
+        )
+        found = 0
+        for rows in staged.partitions():
+            found += len(rows)
+            _check_sums([row for row in rows if row.state not in UNSCORED])
+    if found != expected:
+        raise PublicationRefused(
+            f"{found:,} rows of the night of {run.as_of} were staged, {expected:,} were expected; readers keep what "
+            "they had. Another run may be publishing at the same time: run again when it is done."
+        )
+
+
+def _check_sums(rows: list[Any]) -> None:
+    if not rows:
+        return
+    stated = np.array([(row.risk, row.base_log_odds, row.log_odds) for row in rows], dtype=np.float64)
+    risk, base, log_odds = stated.T
+    by_family = base + np.array([sum(json.loads(row.families).values()) for row in rows])
+    by_reason = base + np.array([sum(reason[3] for reason in json.loads(row.reasons)) for row in rows])
+    with np.errstate(over="ignore"):
+        sigmoid = 1.0 / (1.0 + np.exp(-log_odds))
+    for law, left, right in (
+        ("base_log_odds + Σ families = log_odds", by_family, log_odds),
+        ("base_log_odds + Σ reasons = log_odds", by_reason, log_odds),
+        ("1 / (1 + exp(-log_odds)) = risk", sigmoid, risk),
+    ):
+        broken = ~(np.abs(left - right) <= TOLERANCE)  # so written, a NaN is broken too
+        if broken.any():
+            at = int(np.argmax(broken))
+            raise PublicationRefused(
+                f"{law} does not hold for account {rows[at].account_id!r} and {int(broken.sum()) - 1} more of "
+                f"{len(rows)} in its batch: {left[at]} against {right[at]}. Readers keep what they had. The model is "
+                "damaged, or this is a fault of the product: train again (churn train)."
+            )
+
+
+def flip(engine: Engine, run: Run, *, finished_at: datetime) -> None:
+    """Make readers see this run: one short transaction, in which the run it replaces becomes superseded."""
+    with writing(engine) as connection:
+        _refuse_removed(connection, run)
+        mine = RUNS.c.run_id == run.run_id
+        connection.execute(update(RUNS).where(mine).values(status="published", finished_at=finished_at))
+        pointer = PUBLISHED.c.as_of == run.as_of
+        former = connection.execute(select(PUBLISHED.c.run_id).where(pointer)).scalar()
+        if former is None:
+            connection.execute(insert(PUBLISHED).values(as_of=run.as_of, run_id=run.run_id))
+        else:
+            connection.execute(update(PUBLISHED).where(pointer).values(run_id=run.run_id))
+            connection.execute(update(RUNS).where(RUNS.c.run_id == former).values(status="superseded"))
+
+
+def clean(engine: Engine, *, batch_rows: int = BATCH_ROWS) -> None:
+    """Remove every run that is not published: replaced ones, and what dead ones left, in small transactions.
+
+    A run that is still staging cannot be told from a dead one. It is marked before its rows go, so that its own flip is
+    refused, and nothing half removed can ever be published.
+    """
+    with writing(engine) as connection:
+        connection.execute(update(RUNS).where(RUNS.c.status == "staged").values(status="abandoned"))
+        unwanted = connection.execute(select(RUNS.c.run_id).where(RUNS.c.status != "published")).scalars().all()
+    for run_id in unwanted:
+        removed = batch_rows
+        while removed == batch_rows:
+            with writing(engine) as connection:
+                removed = _remove_some(connection, run_id, batch_rows)
+                if removed < batch_rows:
+                    connection.execute(delete(RUNS).where(RUNS.c.run_id == run_id))
+    with writing(engine) as connection:
+        used = select(RUNS.c.catalogue)
+        connection.execute(delete(CATALOGUES).where(CATALOGUES.c.digest.not_in(used)))
+
+
+def _refuse_removed(connection: Connection, run: Run) -> None:
+    status = connection.execute(select(RUNS.c.status).where(RUNS.c.run_id == run.run_id).with_for_update()).scalar()
+    if status != "staged":
+        raise PublicationRefused(
+            f"The staged rows of the night of {run.as_of} are gone: another run published meanwhile and removed them. "
+            "Readers see that one; run again if this one is wanted."
+        )
+
+
+def _remove_some(connection: Connection, run_id: str, rows: int) -> int:
+    of_run = SCORES.c.run_id == run_id
+    some = select(SCORES.c.account_id).where(of_run).limit(rows)
+    return connection.execute(delete(SCORES).where(of_run, SCORES.c.account_id.in_(some))).rowcount
+
+
+def _rows(run_id: str, book: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows as the table takes them: plain Python values, JSON without spaces, every number in full."""
+    plain = ("account_id", "root_id", "name", "entry_name", "owner", "state", "last_day", "band", "largest_family")
+    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds")
+    columns: dict[str, list[Any]] = {name: _values(book[name]) for name in (*plain, *numbers)}
+    columns["last_day"] = [None if day is None else pd.Timestamp(day).date() for day in columns["last_day"]]
+    nested = zip(book["families"], book["reasons"], book["facts"], columns["state"], strict=True)
+    for row, (families, reasons, facts, state) in zip(zip(*columns.values(), strict=True), nested, strict=True):
+        scored = state not in UNSCORED
+        yield {
+            "run_id": run_id,
+            **dict(zip(columns, row, strict=True)),
+            "families": _json(families) if scored else "{}",
+            "reasons": _json(_compact(reasons)) if scored else "[]",
+            "facts": _json(_besides(facts, reasons)) if scored else "{}",
+        }
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """Python values, None where missing."""
+    values = column.astype(object)
+    return values.where(column.notna(), None).tolist()
+
+
+def _compact(reasons: list[Mapping[str, Any]]) -> list[list[Any]]:
+    return [
+        [each["family"], each["feature"], each["value"], each["contribution"], int(each["contradicts"])]
+        for each in reasons
+    ]
+
+
+def _besides(facts: Mapping[str, Any], reasons: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """The facts that no reason holds as its value."""
+    held = {each["feature"] for each in reasons}
+    return {name: value for name, value in facts.items() if name not in held}
+
+
+def _json(value: Any, *, sort_keys: bool = False) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys)

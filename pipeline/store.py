@@ -1,0 +1,294 @@
+"""The store: opening it, and what readers ask of the published nights.
+
+Readers see a night through the table `published`, which names one run for each. The rest of a run is written before it
+is named there and removed after another took its place, so a night is seen whole or not at all. A reader that asks
+several questions asks them within one `reading`, whose answers all belong to one moment.
+
+SQLite in WAL mode is the default: readers and the one writer do not wait for one another. The SQL is portable to
+PostgreSQL. Bulk writes live in `pipeline/publication.py`; nothing here needs pandas or Arrow.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, inspect, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from pipeline.errors import FailedError, UsageError
+from pipeline.schema import CATALOGUES, METADATA, PUBLISHED, RUNS, SCORES, STORE_VERSION, VERSION
+
+__all__ = [
+    "AccountNight",
+    "Night",
+    "StoreError",
+    "StoreMissing",
+    "StoreOutdated",
+    "account",
+    "book",
+    "catalogue",
+    "connect",
+    "most_at_stake",
+    "night",
+    "nights",
+    "owner_book",
+    "prepare",
+    "reading",
+    "writing",
+]
+
+BUSY_SECONDS: Final = 30
+
+
+class StoreError(FailedError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreMissing(UsageError):
+    """There is no store yet, or nothing of ours in it."""
+
+
+class StoreOutdated(UsageError):
+    """The store was written by another version of this product."""
+
+
+def connect(url: str) -> Engine:
+    """An engine for the store. Nothing is opened or made until it is used; dispose of it when done.
+
+    Raises
+    ------
+    UsageError
+        When the URL is none, or speaks of a database whose driver is not installed.
+    """
+    try:
+        engine = create_engine(url)
+    except ArgumentError as error:  # its text may hold the password
+        raise UsageError("[store] url is no database URL, such as sqlite:///churn.db.") from error
+    except ImportError as error:
+        raise UsageError(
+            f"[store] url needs the Python package {error.name}, which is not installed. Install it, or use SQLite: "
+            "sqlite:///churn.db."
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def prepare(engine: Engine) -> None:
+    """Make the tables where there are none.
+
+    Raises `StoreOutdated` for tables of another version, `StoreError` where the store cannot be opened.
+    """
+    with _plainly(engine):
+        if engine.dialect.name == "sqlite":
+            raw = engine.raw_connection()  # outside any transaction, as this needs
+            try:
+                raw.cursor().execute("PRAGMA journal_mode = WAL")  # stays with the file
+            finally:
+                raw.close()
+    with writing(engine) as connection:
+        if not inspect(connection).has_table(STORE_VERSION.name):
+            METADATA.create_all(connection)
+            connection.execute(STORE_VERSION.insert().values(version=VERSION))
+        _refuse_other_version(connection)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees the store as it is now, until it is left, whatever is published meanwhile.
+
+    Raises `StoreMissing` or `StoreOutdated` where there is nothing that could be read.
+    """
+    path = engine.url.database
+    if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):  # SQLite would make an empty one
+        raise StoreMissing(f"There is no store at {_shown(engine)} yet. Score a night first: churn score.")
+    level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with _plainly(engine), engine.execution_options(**level).connect() as connection, connection.begin():
+        if not inspect(connection).has_table(STORE_VERSION.name):
+            raise StoreMissing(f"{_shown(engine)} holds no nights. Check [store] url, or score one: churn score.")
+        _refuse_other_version(connection)
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that writes: all of it on leaving, nothing after an exception.
+
+    SQLite takes the lock of its one writer at once and waits up to 30 seconds for it. Raises `StoreError` where the
+    store is gone, full or busy for longer.
+    """
+    with _plainly(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+def _set_up_sqlite(dbapi_connection: Any, _: object) -> None:
+    dbapi_connection.isolation_level = None  # the driver begins no transactions of its own: `_begin_sqlite` does
+    cursor = dbapi_connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL never corrupt; a power cut may cost the last night
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _refuse_other_version(connection: Connection) -> None:
+    found = connection.execute(select(STORE_VERSION.c.version)).scalar()
+    if found != VERSION:
+        remedy = "use the newer churn" if (found or 0) > VERSION else "move it aside and score again (churn score)"
+        raise StoreOutdated(
+            f"The store {_shown(connection.engine)} has version {found}, this churn knows version {VERSION}: {remedy}."
+        )
+
+
+@contextmanager
+def _plainly(engine: Engine) -> Iterator[None]:
+    """Say database errors with the store's address and without the SQL."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(
+            f"The store {_shown(engine)} cannot be used: {reason}. Check [store] url, the folder and its rights."
+        ) from error
+
+
+def _shown(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
+@dataclass(frozen=True)
+class Night:
+    """The header of a night. `accounts` counts its rows, those leaving and lapsed included."""
+
+    run_id: str
+    as_of: date
+    model_version: str
+    catalogue: str
+    started_at: datetime
+    finished_at: datetime
+    accounts: int
+    settings_digest: str
+    headline: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AccountNight:
+    """One account in one night. Money in the company's currency a month, reasons and families in log-odds.
+
+    Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band.
+    """
+
+    account_id: str
+    root_id: str
+    name: str | None
+    entry_name: str | None
+    owner: str | None
+    state: str
+    last_day: date | None
+    band: str | None
+    rank: int | None
+    risk: float | None
+    mrr: float | None
+    value_at_risk: float | None
+    base_log_odds: float | None
+    log_odds: float | None
+    largest_family: str | None
+    families: Mapping[str, float]
+    reasons: tuple[Mapping[str, Any], ...]
+    facts: Mapping[str, float | str | None]
+
+
+def night(connection: Connection, as_of: date | None = None) -> Night | None:
+    """The night of `as_of`, by default the newest; None where it was never published."""
+    wanted = _published().limit(1) if as_of is None else _published().where(PUBLISHED.c.as_of == as_of)
+    row = connection.execute(wanted).first()
+    return None if row is None else _night(row)
+
+
+def nights(connection: Connection) -> list[Night]:
+    """Every published night, the newest first."""
+    return [_night(row) for row in connection.execute(_published())]
+
+
+def catalogue(connection: Connection, of: Night) -> dict[str, Any]:
+    """What was stored with the model of that night: `features` (name to record), `bands`, `horizon_days`."""
+    text = connection.execute(select(CATALOGUES.c.record).where(CATALOGUES.c.digest == of.catalogue)).scalar_one()
+    return cast("dict[str, Any]", json.loads(text))
+
+
+def book(connection: Connection, of: Night) -> Iterator[AccountNight]:
+    """Every account of the night in book order: owner (those without last), rank, the worst of an entry first."""
+    yield from _accounts(connection, _scores(of).order_by(SCORES.c.owner.is_(None), SCORES.c.owner, *_ORDER))
+
+
+def owner_book(connection: Connection, of: Night, owner: str | None) -> Iterator[AccountNight]:
+    """One owner's accounts in book order; those without an owner for None."""
+    yield from _accounts(connection, _scores(of).where(SCORES.c.owner.is_not_distinct_from(owner)).order_by(*_ORDER))
+
+
+def most_at_stake(connection: Connection, of: Night, limit: int) -> list[AccountNight]:
+    """The candidates of all books by value at risk (unknown last), then risk, then account_id."""
+    wanted = (
+        _scores(of)
+        .where(SCORES.c.state == "candidate")
+        .order_by(
+            SCORES.c.value_at_risk.is_(None), SCORES.c.value_at_risk.desc(), SCORES.c.risk.desc(), SCORES.c.account_id
+        )
+    )
+    return list(_accounts(connection, wanted.limit(limit)))
+
+
+def account(connection: Connection, of: Night, account_id: str) -> AccountNight | None:
+    """One account in that night; None where it was not in it."""
+    return next(_accounts(connection, _scores(of).where(SCORES.c.account_id == account_id)), None)
+
+
+_ORDER: Final = (
+    SCORES.c.rank.is_(None),
+    SCORES.c.rank,
+    SCORES.c.state != "candidate",
+    SCORES.c.risk.is_(None),
+    SCORES.c.risk.desc(),
+    SCORES.c.account_id,
+)
+
+
+def _published() -> Select[Any]:
+    return select(RUNS).join(PUBLISHED, PUBLISHED.c.run_id == RUNS.c.run_id).order_by(PUBLISHED.c.as_of.desc())
+
+
+def _night(row: Row[Any]) -> Night:
+    fields = dict(row._mapping)
+    del fields["status"]
+    fields["headline"] = json.loads(fields["headline"])
+    fields["warnings"] = tuple(json.loads(fields["warnings"]))
+    return Night(**fields)
+
+
+def _scores(of: Night) -> Select[Any]:
+    return select(*(column for column in SCORES.c if column.name != "run_id")).where(SCORES.c.run_id == of.run_id)
+
+
+def _accounts(connection: Connection, wanted: Select[Any]) -> Iterator[AccountNight]:
+    for row in connection.execute(wanted, execution_options={"yield_per": 5_000}):
+        fields = dict(row._mapping)
+        fields["families"] = json.loads(fields["families"])
+        fields["reasons"] = tuple(
+            {"family": family, "feature": feature, "value": value, "contribution": contribution, "contradicts": bool(c)}
+            for family, feature, value, contribution, c in json.loads(fields["reasons"])
+        )
+        # Stored once: the values that the reasons hold are facts, too.
+        held = {reason["feature"]: reason["value"] for reason in fields["reasons"] if reason["family"] != "other"}
+        fields["facts"] = json.loads(fields["facts"]) | held
+        yield AccountNight(**fields)

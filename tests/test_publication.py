@@ -1,0 +1,417 @@
+"""Publication: readers see one whole night, always, whatever dies while the next one is written."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, run, scored
+from sqlalchemy import Engine, func, select, update
+
+from pipeline.book import make_book
+from pipeline.publication import PublicationRefused, check_staged, clean, flip, publish, stage
+from pipeline.schema import CATALOGUES, RUNS, SCORES, STORE_VERSION
+from pipeline.store import (
+    StoreError,
+    StoreMissing,
+    StoreOutdated,
+    account,
+    book,
+    catalogue,
+    connect,
+    most_at_stake,
+    night,
+    nights,
+    owner_book,
+    prepare,
+    reading,
+    writing,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "churn.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Engine]:
+    engine = connect(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+def put(store: Engine, run_id: str, accounts: int = 30, *, seed: int = 0, as_of: date = NIGHT) -> None:
+    publish(store, run(run_id, as_of=as_of, marker=seed), booked(accounts, seed=seed), CATALOGUE, finished_at=NOW)
+
+
+def count(store: Engine, table: str) -> int:
+    with store.connect() as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What comes back is what was published
+
+
+def test_a_night_reads_back_as_it_was_published(store: Engine) -> None:
+    """Header, catalogue and every column of every account, floats to the last bit."""
+    made = booked(30)
+    publish(store, run("r1", accounts=30), made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        assert ("r1", NIGHT, "1", 30, {"accounts": 30}) == (
+            header.run_id,
+            header.as_of,
+            header.model_version,
+            header.accounts,
+            header.headline,
+        )
+        assert header.started_at == header.finished_at == NOW
+        assert catalogue(connection, header) == CATALOGUE
+        found = list(book(connection, header))
+        one = account(connection, header, "A-00004")
+    assert made["account_id"].tolist() == [each.account_id for each in found]
+    for name in ("risk", "log_odds", "mrr", "value_at_risk", "rank", "band", "state", "owner", "families", "facts"):
+        assert made[name].tolist() == [getattr(each, name) for each in found], name
+    assert made["reasons"].tolist() == [list(each.reasons) for each in found]
+    assert one == next(each for each in found if each.account_id == "A-00004")
+
+
+def test_book_reads_in_its_order(store: Engine) -> None:
+    """One owner's accounts by rank; the most at stake of all books by value; the book of nobody for None."""
+    frame = scored(60)
+    frame.loc[::10, "owner"] = None
+    frame.loc[5, ["state", "last_day"]] = ["leaving", date(2026, 12, 1)]
+    made = make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT)
+    publish(store, run("r1"), made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        mine = list(owner_book(connection, header, "csm2@example.com"))
+        nobodys = list(owner_book(connection, header, None))
+        most = most_at_stake(connection, header, 5)
+        whole = list(book(connection, header))
+    assert made["account_id"].tolist() == [each.account_id for each in whole]
+    assert made.loc[made["owner"] == "csm2@example.com", "account_id"].tolist() == [each.account_id for each in mine]
+    assert made.loc[made["owner"].isna(), "account_id"].tolist() == [each.account_id for each in nobodys]
+    top = made[made["state"] == "candidate"].nlargest(5, "value_at_risk")
+    assert top["account_id"].tolist() == [each.account_id for each in most]
+    assert ("leaving", date(2026, 12, 1), None, None, ()) == (
+        mine[-1].state,
+        mine[-1].last_day,
+        mine[-1].risk,
+        mine[-1].rank,
+        mine[-1].reasons,
+    )
+
+
+def test_rerun_changes_nothing_but_run_and_times(store: Engine) -> None:
+    """The same night by the same model twice: the same values in every column, and no second row."""
+
+    def everything() -> tuple[list[object], object]:
+        with reading(store) as connection:
+            header = night(connection)
+            assert header is not None
+            return list(book(connection, header)), (header.headline, header.catalogue, header.accounts)
+
+    put(store, "r1")
+    first = everything()
+    put(store, "r2")
+    assert first == everything()
+    assert (30, 1, 1, 1) == tuple(count(store, each) for each in ("scores", "runs", "published", "catalogues"))
+
+
+def test_several_nights_are_kept_and_the_newest_is_current(store: Engine) -> None:
+    """A past night that is filled in later does not become the current one."""
+    put(store, "monday")
+    put(store, "sunday", seed=1, as_of=NIGHT - timedelta(days=1))
+    with reading(store) as connection:
+        assert ["monday", "sunday"] == [each.run_id for each in nights(connection)]
+        current, past = night(connection), night(connection, NIGHT - timedelta(days=1))
+        assert current is not None
+        assert past is not None
+        assert (current.run_id, past.run_id) == ("monday", "sunday")
+        assert night(connection, date(2020, 1, 1)) is None
+        assert account(connection, current, "A-99999") is None
+
+
+def test_an_old_night_keeps_its_catalogue_when_version_numbers_start_again(store: Engine) -> None:
+    """A registry set up anew calls another model version 1; last week's sentences stay as they were."""
+    put(store, "old", as_of=NIGHT - timedelta(days=7))
+    other = {**CATALOGUE, "horizon_days": 90}
+    publish(store, run("new"), booked(5), other, finished_at=NOW)
+    with reading(store) as connection:
+        newest, oldest = nights(connection)
+        assert newest.model_version == oldest.model_version == "1"
+        assert [90, 60] == [catalogue(connection, each)["horizon_days"] for each in (newest, oldest)]
+    with writing(store) as connection:
+        connection.execute(update(RUNS).where(RUNS.c.run_id == "new").values(catalogue=oldest.catalogue))
+    clean(store)
+    with store.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(CATALOGUES)).scalar() == 1, "unused ones go"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("law", "column", "by"),
+    [
+        ("Σ families", "families", 3e-9),
+        ("Σ reasons", "reasons", 3e-9),
+        ("risk", "risk", 3e-9),
+        ("risk", "risk", np.nan),
+    ],
+)
+def test_numbers_that_do_not_add_up_are_refused(store: Engine, law: str, column: str, by: float) -> None:
+    """One account of thirty that is off by more than 1e-9 stops the night; readers keep the last one."""
+    put(store, "good")
+    bad = booked(30, seed=1)
+    if column == "risk":
+        bad.loc[7, "risk"] += by
+    elif column == "families":
+        bad.loc[7, "families"]["usage"] += by  # type: ignore[index]
+    else:
+        bad.loc[7, "reasons"][0]["contribution"] += by  # type: ignore[index]
+    name = bad.loc[7, "account_id"]
+    with pytest.raises(PublicationRefused, match=f"{law}.* account '{name}' and 0 more"):
+        publish(store, run("bad"), bad, CATALOGUE, finished_at=NOW)
+    assert ("good", 30) == seen(store)
+    put(store, "next", seed=2)
+    assert ("next", 30) == seen(store)
+    assert count(store, "scores") == 30, "what the refused run left is gone"
+
+
+def test_missing_rows_are_refused(store: Engine) -> None:
+    """A night that lost rows on the way to the store is not published."""
+    prepare(store)
+    stage(store, run("short"), booked(30), CATALOGUE)
+    with writing(store) as connection:
+        connection.execute(SCORES.delete().where(SCORES.c.account_id == "A-00003"))
+    with pytest.raises(PublicationRefused, match=r"29 rows .* were staged, 30 were expected"):
+        check_staged(store, run("short"), expected=30)
+
+
+def test_a_run_whose_rows_were_removed_cannot_publish(store: Engine) -> None:
+    """Two nights at once: the second to arrive finds its rows gone, and says so, at each step."""
+    late = run("late")
+    stage(store, late, booked(30), CATALOGUE)
+    put(store, "first", seed=1)
+    with pytest.raises(PublicationRefused, match="another run published meanwhile"):
+        flip(store, late, finished_at=NOW)
+    assert ("first", 30) == seen(store)
+
+
+class Interrupting(dict[str, object]):
+    """Facts that let another night be published while they are being read, between two batches."""
+
+    def __init__(self, store: Engine) -> None:
+        super().__init__()
+        self.store = store
+
+    def items(self):  # type: ignore[no-untyped-def,override]
+        put(self.store, "first", seed=1)
+        return super().items()
+
+
+def test_staging_stops_when_its_run_was_removed(store: Engine) -> None:
+    """The same, noticed before the next batch is written."""
+    made = booked(30)
+    made.at[15, "facts"] = Interrupting(store)
+    with pytest.raises(PublicationRefused, match="another run published meanwhile"):
+        stage(store, run("late"), made, CATALOGUE, batch_rows=10)
+    assert ("first", 30) == seen(store)
+    assert count(store, "scores") == 30
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Killed
+
+SCRIPT = """
+import sys, time
+from sample_nights import CATALOGUE, NOW, booked, run
+from pipeline.publication import check_staged, flip, stage
+from pipeline.store import connect
+url = sys.argv[1]
+engine, mine = connect(url), run("killed")
+made = booked(20_000, seed=1)
+print("staging", flush=True)
+stage(engine, mine, made, CATALOGUE, batch_rows=100)
+check_staged(engine, mine, expected=20_000)
+print("staged", flush=True)
+time.sleep(60)
+"""
+
+
+def seen(store: Engine) -> tuple[str, int]:
+    """The current run, and how many accounts a reader finds in it."""
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        found = len(list(book(connection, header)))
+        assert found == header.accounts
+        return header.run_id, found
+
+
+@pytest.mark.parametrize("moment", ["in the middle of staging", "between staging and flip"])
+def test_killed_before_the_flip(store: Engine, path: Path, moment: str) -> None:
+    """SIGKILL: the reader sees the former night, a rerun succeeds, and nothing is doubled or left over."""
+    put(store, "before")
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, f"sqlite:///{path}"],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "staging\n"
+        if moment == "in the middle of staging":
+            while count(store, "scores") < 2_000:
+                assert process.poll() is None
+                time.sleep(0.01)
+        else:
+            assert process.stdout.readline() == "staged\n"
+        process.send_signal(signal.SIGKILL)
+    left_over = count(store, "scores") - 30
+    assert (left_over == 20_000) == (moment == "between staging and flip")
+    assert left_over >= 1_900
+    assert ("before", 30) == seen(store)
+
+    put(store, "rerun", 40, seed=1)
+    assert ("rerun", 40) == seen(store)
+    assert (40, 1, 1) == tuple(count(store, each) for each in ("scores", "runs", "published"))
+
+
+def test_killed_while_cleaning(store: Engine) -> None:
+    """The flip has happened: readers see the new night, and the next publication ends the cleaning."""
+    put(store, "old")
+    stage(store, run("new"), booked(40, seed=1), CATALOGUE)
+    flip(store, run("new"), finished_at=NOW)
+    assert ("new", 40) == seen(store)
+    assert count(store, "scores") == 70
+    clean(store, batch_rows=7)
+    assert ("new", 40) == seen(store)
+    assert (40, 1) == (count(store, "scores"), count(store, "runs"))
+
+
+def test_reader_sees_no_mixture_while_nights_are_published(store: Engine) -> None:
+    """Every reading, all through eight publications, is one whole night; none waits for a writer or fails."""
+    put(store, "run0", 200, seed=0)
+    expected = {
+        f"run{seed}": booked(200 + seed, seed=seed).set_index("account_id")["risk"].to_dict() for seed in range(9)
+    }
+    done = threading.Event()
+    readings: list[str] = []
+    slowest = 0.0
+
+    def read() -> None:
+        nonlocal slowest
+        while not done.is_set():
+            with reading(store) as connection:
+                header = night(connection)
+                assert header is not None
+                time.sleep(0.005)  # long enough for a flip and a cleaning to fall between the two questions
+                began = time.monotonic()
+                found = {each.account_id: each.risk for each in book(connection, header)}
+                slowest = max(slowest, time.monotonic() - began)
+            assert found == expected[header.run_id]
+            readings.append(header.run_id)
+
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            read()
+        except BaseException as failure:
+            failures.append(failure)
+
+    readers = [threading.Thread(target=guarded) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for seed in range(1, 9):
+        publish(store, run(f"run{seed}"), booked(200 + seed, seed=seed), CATALOGUE, finished_at=NOW, batch_rows=20)
+    while "run8" not in readings and not failures:
+        time.sleep(0.01)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert failures == []
+    assert len(set(readings)) > 2, "the readers saw some of the nights come and go"
+    assert slowest < 5
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The store itself
+
+
+def test_reading_a_store_that_is_not_there_makes_none(store: Engine, path: Path) -> None:
+    """The message says what to do, and no empty file is left that would look like a store."""
+    with pytest.raises(StoreMissing, match=r"no store at .*churn\.db yet.*churn score"), reading(store):
+        pass
+    assert not path.exists()
+
+
+def test_a_database_of_something_else_is_no_store(store: Engine, path: Path) -> None:
+    sqlite3.connect(path).close()
+    path.touch()
+    with pytest.raises(StoreMissing, match="holds no nights"), reading(store):
+        pass
+
+
+def test_a_file_that_is_no_database(store: Engine, path: Path) -> None:
+    path.write_text("account_id,risk\n" * 100)
+    with pytest.raises(StoreError, match="cannot be used: file is not a database"), reading(store):
+        pass
+
+
+def test_a_file_that_is_no_database_is_not_overwritten(store: Engine, path: Path) -> None:
+    path.write_text("account_id,risk\n" * 100)
+    with pytest.raises(StoreError, match="cannot be used: file is not a database"):
+        prepare(store)
+    assert path.read_text() == "account_id,risk\n" * 100
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'nowhere' / 'churn.db'}")
+    with pytest.raises(StoreError, match="cannot be used: unable to open database file"):
+        prepare(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("version", "remedy"), [(0, "score again"), (2, "newer churn")])
+def test_a_store_of_another_version_is_refused(store: Engine, version: int, remedy: str) -> None:
+    """Neither read nor written: both could misread what another version meant."""
+    put(store, "r1")
+    with writing(store) as connection:
+        connection.execute(update(STORE_VERSION).values(version=version))
+    with pytest.raises(StoreOutdated, match=f"has version {version}, .*{remedy}"), reading(store):
+        pass
+    with pytest.raises(StoreOutdated, match=f"has version {version}"):
+        prepare(store)
+
+
+def test_readers_need_no_data_frames() -> None:
+    """The console opens the store and words its reasons without pandas, Arrow, the features or the models."""
+    code = "import sys, pipeline.store, pipeline.wording; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "sqlalchemy" in ran.stdout.split()
+    assert set(ran.stdout.split()) & {"pandas", "pyarrow", "numpy", "features", "models", "mlflow"} == set()
+
+
+def test_times_need_a_zone(store: Engine) -> None:
+    """A time without a zone could mean anything."""
+    with pytest.raises(Exception, match="An instant needs a zone"):
+        publish(store, run("r1"), booked(3), CATALOGUE, finished_at=datetime(2026, 11, 2))  # noqa: DTZ001

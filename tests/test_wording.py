@@ -1,0 +1,352 @@
+"""Sentences: what a manager reads is grammatical, true to the value, and says nothing where nothing can be said."""
+
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.catalogue import CASES, Family, Feature, Wording, read_catalogue
+from pipeline.amounts import LANGUAGES, STYLES, Language, plain_odds
+from pipeline.wording import sentence, top_sentences, weight
+
+NIGHT = date(2026, 11, 2)
+CATALOGUE: dict[str, dict[str, Any]] = {
+    feature.name: feature.as_record() for family in ("usage", "support", "tenure") for feature in read_catalogue(family)
+} | {
+    feature.name: feature.as_record()
+    for pattern in read_catalogue("pages")
+    for feature in [pattern.for_group("cancellation")]
+}
+
+
+def record(en: str, zh: str = "-", *, quotable: bool = True, unit: str = "times", **cases: str) -> dict[str, Any]:
+    words = {"raises": {"en": en, "zh": zh}} | {case: {"en": text, "zh": text} for case, text in cases.items()}
+    return {"name": "x", "family": "usage", "unit": unit, "quotable": quotable, "words": words}
+
+
+def said(pattern: str, value: Any, language: Language = "en", **facts: Any) -> str | None:
+    return sentence(record(pattern, pattern), {"value": value, "contribution": 0.3}, facts, NIGHT, language)
+
+
+def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> dict[str, Any]:
+    family = CATALOGUE[feature]["family"]
+    return {"family": family, "feature": feature, "value": value, "contribution": contribution, **more}
+
+
+@pytest.mark.parametrize(
+    ("expected", "feature", "language", "value", "facts"),
+    [
+        (
+            "Active on 6 of the last 28 days; 19 is normal for them.",
+            "active_days_trend",
+            "en",
+            -1.1,
+            {"active_days_28": 6.0, "active_days_usual": 19.3},
+        ),
+        (
+            "近 28 天只有 6 天在用,平时是 19 天。",
+            "active_days_trend",
+            "zh",
+            -1.1,
+            {"active_days_28": 6.0, "active_days_usual": 19.3},
+        ),
+        ("14 of 50 paid seats are in use.", "seat_share", "en", 0.28, {"active_users_28": 14.0, "seats": 50.0}),
+        ("One of 50 paid seats is in use.", "seat_share", "en", 0.02, {"active_users_28": 1.0, "seats": 50.0}),
+        (
+            "Four tickets are still open; the oldest has waited 11 days.",
+            "open_tickets",
+            "en",
+            4.0,
+            {"oldest_open_days": 11.0},
+        ),
+        (
+            "Four tickets are still open; the oldest has waited 1 day.",
+            "open_tickets",
+            "en",
+            4.0,
+            {"oldest_open_days": 1.2},
+        ),
+        ("Four tickets in the last 28 days.", "tickets_28", "en", 4.0, {}),
+        ("The contract renews on 14 January 2027.", "days_to_renewal", "en", 73.0, {}),
+        ("合同 2027 年 1 月 14 日续约。", "days_to_renewal", "zh", 73.0, {}),
+        (
+            "Their price rose by 18 % on 1 October with the same seats.",
+            "days_since_price_rise",
+            "en",
+            32.0,
+            {"price_rise_84": 0.18},
+        ),
+        ("10 月 1 日涨价 18%,席位没变。", "days_since_price_rise", "zh", 32.0, {"price_rise_84": 0.18}),
+        (
+            "Last used 9 days ago; about every day is normal for them.",
+            "silence_ratio",
+            "en",
+            9.0,
+            {"days_since_use": 9.0, "usual_gap_days": 1.1},
+        ),
+        (
+            "No actions in the last 7 days, of 1,340 in the last 28.",
+            "usage_trend_7",
+            "en",
+            -2.0,
+            {"usage_7": 0.0, "usage_28": 1340.0},
+        ),
+        ("Their tickets of the last twelve weeks were answered within an hour.", "response_hours_84", "en", 0.3, {}),
+        (
+            "4 天前有人打开过退订页面。(内部信息,勿对客户提起)",
+            "days_since_cancellation",
+            "zh",
+            4.0,
+            {},
+        ),
+        (
+            "Cancellation pages were opened 3 times in the last 28 days, last 1 day ago. (internal, do not quote)",
+            "cancellation_visits_28",
+            "en",
+            3.0,
+            {"days_since_cancellation": 1.0},
+        ),
+    ],
+)
+def test_reads_as_a_colleague_would_say_it(
+    expected: str, feature: str, language: Language, value: float, facts: dict[str, Any]
+) -> None:
+    """Sentences of the real catalogue, with the features that stand beside the reason."""
+    assert expected == sentence(CATALOGUE[feature], reason(feature, 0.4, value), facts, NIGHT, language)
+
+
+@pytest.mark.parametrize(
+    ("expected", "pattern", "value"),
+    [
+        ("1,240 actions.", "{x:n} actions.", 1239.5),
+        ("Less than 1 action.", "{x:n} actions.", 0.3),
+        ("No actions.", "{x:n} actions.", 0.0),
+        ("They did 0 actions.", "They did {x:n} actions.", 0.0),
+        ("They did 1 action.", "They did {x:n} actions.", 0.8),
+        ("They did 21 actions.", "They did {x:n} actions.", 21.0),
+        ("Active on none of 5 days.", "Active on {x:n} of 5 days.", 0.0),
+        ("Active on 10 of 28 days.", "Active on {x:n} of 28 days.", 10.0),
+        ("Ten people there.", "{x:n} people there.", 10.0),
+        ("11 people there.", "{x:n} people there.", 11.0),
+        ("They pay 1, against 3 twelve weeks ago.", "They pay {x:n}, against 3 twelve weeks ago.", 1.0),
+        ("Rated 3.4 of 5.", "Rated {x:d} of 5.", 3.449),
+        ("A rise of 18 %.", "A rise of {x:percent}.", 0.1849),
+        ("A rise of less than 1 %.", "A rise of {x:percent}.", 0.003),
+        ("Did about half of the work.", "Did {x:part} of the work.", 0.52),
+        ("Did about a third of the work.", "Did {x:part} of the work.", 0.33),
+        ("Did nearly all of the work.", "Did {x:part} of the work.", 1.0),
+        ("A customer for 12 days.", "A customer for {x:months}.", 12.0),
+        ("A customer for 3 months.", "A customer for {x:months}.", 100.0),
+        ("A customer for 23 months.", "A customer for {x:months}.", 730.0),
+        ("A customer for 2 years.", "A customer for {x:months}.", 900.0),
+        ("On the plan Größe {S}.", "On the plan {x:text}.", "Größe {S}"),
+        ("On 31 December 2025.", "on {x:ago}.", 306.0),
+    ],
+)
+def test_english_amounts(expected: str, pattern: str, value: Any) -> None:
+    """Numbers, shares, dates and nouns agree and are rounded as a reader would."""
+    assert expected == said(pattern, value)
+
+
+@pytest.mark.parametrize(
+    ("expected", "pattern", "value"),
+    [
+        ("平均不到 1 小时。", "平均 {x:n} 小时。", 0.3),
+        ("约占一半操作量", "约占{x:part}操作量", 0.52),
+        ("使用 Pro 套餐。", "使用 {x:text} 套餐。", "Pro"),
+        ("使用专业版套餐。", "使用 {x:text} 套餐。", "专业版"),
+        ("成为客户 3 个月。", "成为客户{x:months}。", 100.0),
+        ("涨价 18%,席位没变。", "涨价 {x:percent},席位没变。", 0.18),
+        ("11 月 12 日续约", "{x:ahead}续约", 10.0),
+    ],
+)
+def test_chinese_amounts(expected: str, pattern: str, value: Any) -> None:
+    """One space between Han and digits or Latin, none between Han and Han."""
+    assert expected == said(pattern, value, "zh")
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "contribution"),
+    [
+        ("Missing.", None, 0.1),
+        ("Missing.", float("nan"), 0.1),
+        ("None.", 0.0, 0.1),
+        ("Once.", 1.0, -0.1),
+        ("Once.", 1.3, -0.1),
+        ("Raises 2.", 2.0, 0.1),
+        ("Lowers 2.", 2.0, -0.1),
+    ],
+)
+def test_case_follows_value_then_sign(expected: str, value: float | None, contribution: float) -> None:
+    """Missing, none and one are said as such; all else by whether it raises or lowers the risk."""
+    feature = record("Raises {x:n}.", lowers="Lowers {x:n}.", missing="Missing.", zero="None.", one="Once.")
+    assert expected == sentence(feature, {"value": value, "contribution": contribution}, {}, NIGHT)
+
+
+def test_cases_without_words_fall_back_to_the_sign() -> None:
+    """Nought and one are plain numbers where the catalogue has no words of their own for them."""
+    assert said("Seen {x:n} times.", 0.0) == "Seen 0 times."
+    assert said("Seen {x:n} times.", 1.0) == "Seen 1 time."
+
+
+def test_says_nothing_where_nothing_can_be_said() -> None:
+    """A contribution against expectation, a value without words, a companion that is not known: no sentence."""
+    feature = record("{x:n} of {y:n} seats.")
+    known = {"value": 4.0, "contribution": 0.2}
+    assert sentence(feature, known, {"y": 9.0}, NIGHT) == "Four of 9 seats."
+    assert sentence(feature, known | {"contradicts": True}, {"y": 9.0}, NIGHT) is None
+    assert sentence(feature, known, {"y": None}, NIGHT) is None
+    assert sentence(feature, known, {}, NIGHT) is None
+    assert sentence(feature, known | {"value": None}, {"y": 9.0}, NIGHT) is None
+    assert sentence(feature, known | {"contribution": -0.2}, {"y": 9.0}, NIGHT) is None
+
+
+@given(
+    feature=st.sampled_from(sorted(CATALOGUE)),
+    value=st.sampled_from([None, 0.0, 0.3, 1.0, 1.3, 2.0, 2.5, 11.0, 27.6, 1234.5]),
+    companions=st.sampled_from([0.0, 0.2, 1.0, 7.0, 1000.0]),
+    contribution=st.sampled_from([0.3, -0.3]),
+    language=st.sampled_from(LANGUAGES),
+)
+def test_every_sentence_of_the_catalogue_is_well_formed(
+    feature: str, value: float | None, companions: float, contribution: float, language: Language
+) -> None:
+    """No hole, no stray brace or space, no plural after one, whatever the values are."""
+    facts: dict[str, Any] = {
+        name: companions if each["kind"] == "number" else "Pro" for name, each in CATALOGUE.items()
+    }
+    own = value if CATALOGUE[feature]["kind"] == "number" or value is None else "Pro"
+    text = sentence(CATALOGUE[feature], reason(feature, contribution, own), facts, NIGHT, language)
+    if text is None:
+        assert own is None
+        return
+    assert not re.search(r"[{}\ue000]|  |^ | $|None\b(?! of)|nan", text)
+    assert text.removesuffix(" (internal, do not quote)").removesuffix("(内部信息,勿对客户提起)")[-1] in ".。"
+    if language == "en":
+        assert text[0].isupper() or text[0].isdigit()
+        assert not re.search(r"\b(1|[Oo]ne) (days|tickets|hours|times|seats|actions|people|visits)\b", text)
+    else:
+        assert not re.search(r"[\u4e00-\u9fff] [\u4e00-\u9fff]|[\u4e00-\u9fff]\d|\d[\u4e00-\u9fff]", text)
+
+
+def test_catalogue_uses_no_style_that_is_not_known() -> None:
+    """A misspelt style would only be noticed on the night that needs it."""
+    patterns = [text for each in CATALOGUE.values() for case in each["words"].values() for text in case.values()]
+    used = {style for pattern in patterns for style in re.findall(r"\{\w+:?(\w*)\}", pattern)}
+    assert used - set(STYLES) == set()
+
+
+def test_list_says_the_heaviest_first_and_each_fact_once() -> None:
+    """Active days over 28 days, over 7 and against the usual weigh together; the fullest sentence speaks for them."""
+    reasons = [
+        reason("tickets_28", 0.5, 4.0),
+        reason("active_days_28", 0.4, 6.0),
+        reason("active_days_trend", 0.3, -1.1),
+        reason("active_days_7", 0.1, 1.0),
+        reason("csat_84", 0.2, 2.0),
+        reason("open_tickets", -0.9, 3.0),
+    ]
+    facts = {"active_days_28": 6.0, "active_days_usual": 19.0, "oldest_open_days": 3.0}
+    found = top_sentences(reasons, CATALOGUE, facts, NIGHT)
+    assert [
+        ("Active on 6 of the last 28 days; 19 is normal for them.", 0.8),
+        ("Four tickets in the last 28 days.", 0.5),
+    ] == [(each.text, pytest.approx(each.contribution)) for each in found]
+    assert [each.feature for each in top_sentences(reasons, CATALOGUE, facts, NIGHT, most=3)][2] == "csat_84"
+
+
+@pytest.mark.parametrize(
+    ("expected", "did"),
+    [(["tickets_28", "csat_84"], 0.2), (["tickets_28", "seats"], 0.19)],
+)
+def test_what_an_account_is_waits_for_what_it_did(expected: list[str], did: float) -> None:
+    """A profile reason is said only where nothing that the account did weighs half as much."""
+    reasons = [reason("seats", 0.4, 50.0), reason("tickets_28", 0.3, 4.0), reason("csat_84", did, 2.0)]
+    assert expected == [each.feature for each in top_sentences(reasons, CATALOGUE, {}, NIGHT)]
+
+
+def test_list_leaves_out_what_cannot_be_said() -> None:
+    """Contradicting reasons, the rest and features that the catalogue no longer has are no sentences."""
+    rest = {"family": "other", "feature": "rest", "value": None, "contribution": 3.0, "contradicts": False}
+    reasons = [reason("tickets_28", 0.5, 4.0, contradicts=True), rest, reason("csat_84", 0.1, 2.0)]
+    assert ["csat_84"] == [each.feature for each in top_sentences(reasons, CATALOGUE, {}, NIGHT)]
+
+
+@pytest.mark.parametrize(
+    ("expected", "risk"),
+    [
+        ("fewer than 1 in 100", 0.0),
+        ("1 in 100", 0.01),
+        ("1 in 20", 0.051),
+        ("1 in 10", 0.1),
+        ("1 in 3", 0.34),
+        ("2 in 5", 0.41),
+        ("1 in 2", 0.5),
+        ("3 in 4", 0.74),
+        ("9 in 10", 0.92),
+        ("more than 9 in 10", 1.0),
+    ],
+)
+def test_plain_odds(expected: str, risk: float) -> None:
+    """A probability as people say it."""
+    assert expected == plain_odds(risk)
+
+
+@given(st.floats(0.01, 0.95))
+def test_plain_odds_are_near_the_risk(risk: float) -> None:
+    """What is said lies within a sixth of the risk that is meant, and never six points off."""
+    few, many = map(int, re.fullmatch(r"(\d+) in (\d+)", plain_odds(risk)).groups())  # type: ignore[union-attr]
+    assert few / many == pytest.approx(risk, rel=1 / 6, abs=0)
+    assert few / many == pytest.approx(risk, rel=0, abs=0.06)
+
+
+def test_plain_odds_refuses_what_is_no_probability() -> None:
+    with pytest.raises(ValueError, match=r"between 0 and 1, got 1\.2"):
+        plain_odds(1.2)
+
+
+def test_weight_stands_beside_the_sentence() -> None:
+    """The heaviest is the main reason; a quarter of it adds; less is slight; below nought speaks for staying."""
+    assert [weight(each, 0.8) for each in (0.8, 0.2, 0.19, -0.1)] == [
+        "main reason",
+        "adds",
+        "slight",
+        "speaks for staying",
+    ]
+
+
+def test_needs_nothing_but_the_standard_library() -> None:
+    """The console words its reasons without pandas, the model or the features."""
+    root = Path(__file__).resolve().parent.parent
+    code = (
+        "import sys, pipeline.wording\n"
+        "ours = {'pipeline'}\n"
+        "names = {name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names - ours\n"
+        "print(*sorted(name for name in names if not name.startswith('_')))\n"
+    )
+    ran = subprocess.run([sys.executable, "-S", "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
+
+
+def test_that_a_contract_lacks_something_is_no_act() -> None:
+    """ "They can leave every month" says what the account is; it waits while something it did weighs half as much."""
+    catalogue = {
+        name: Feature(name, family, "days", name, {case: Wording(f"{name} {case}", name) for case in CASES}).as_record()
+        for name, family in {"renewal": Family.CONTRACT, "silence": Family.USAGE}.items()
+    }
+    reasons = [
+        {"family": "contract", "feature": "renewal", "value": None, "contribution": 0.9, "contradicts": False},
+        {"family": "usage", "feature": "silence", "value": 9.0, "contribution": 0.5, "contradicts": False},
+    ]
+    found = top_sentences(reasons, catalogue, {}, date(2026, 11, 2), most=1)
+    assert [sentence.text for sentence in found] == ["Silence raises"]
+    held = [reasons[0] | {"value": 20.0}, reasons[1]]
+    assert [sentence.text for sentence in top_sentences(held, catalogue, {}, date(2026, 11, 2), most=1)] == [
+        "Renewal raises"
+    ]
