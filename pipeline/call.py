@@ -1,0 +1,144 @@
+"""One call of the command line: which settings it means, in which form it answers, and how it fails."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from pipeline.errors import ExpectedError, RefusedError
+
+if TYPE_CHECKING:
+    from pipeline.run_log import RunLog
+    from pipeline.settings import Settings
+
+__all__ = ["Call", "CommandGroup", "config_option", "json_option", "takes_call"]
+
+config_option = click.option(
+    "-c", "--config", type=click.Path(path_type=Path), default=None, help="The settings. [default: churn.toml]"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object on standard output.")
+
+
+class Call:
+    """What every command shares: which settings, in which form to answer."""
+
+    def __init__(self, config: Path, as_json: bool) -> None:
+        self.config = config
+        self.as_json = as_json
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings, read anew."""
+        from pipeline.settings import read_settings
+
+        return read_settings(self.config)
+
+    @property
+    def shown(self) -> str:
+        """The option that leads to the same settings again, for the commands we propose."""
+        return "" if self.config == Path("churn.toml") else f" -c {self.config}"
+
+    @contextmanager
+    def log(self) -> "Iterator[RunLog]":
+        """The log of this run."""
+        from pipeline.run_log import open_log
+
+        with open_log() as log:
+            yield log
+
+    def answer(self, text: str, record: Mapping[str, Any]) -> None:
+        """Print the answer: text for people, or one JSON object."""
+        print(json.dumps(record, ensure_ascii=False, default=str) if self.as_json else text)
+
+
+def takes_call(command: Callable[..., None]) -> Callable[..., None]:
+    """`-c` and `--json`, understood before and after the command's name."""
+
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(ctx: click.Context, /, config: Path | None, as_json: bool, **arguments: Any) -> None:
+        above: Mapping[str, Any] = ctx.obj
+        call = Call(config or above["config"] or Path("churn.toml"), as_json or above["as_json"])
+        with _told(call.as_json):
+            command(call, **arguments)
+
+    return config_option(json_option(wrapped))
+
+
+@contextmanager
+def _told(as_json: bool) -> Iterator[None]:
+    """Tell an expected failure in one message, and end with its exit status."""
+    try:
+        yield
+    except ExpectedError as error:
+        _fail(str(error), error.exit_status, as_json)
+    except MemoryError:
+        _fail("Out of memory. Lower [engine] memory_limit or threads, or give the machine more.", 1, as_json)
+    except Exception as error:
+        message, status = _known(error)
+        if message is None:
+            raise
+        _fail(message, status, as_json)
+
+
+def _known(error: Exception) -> tuple[str | None, int]:
+    """Failures of the libraries that a person can do something about."""
+    kind = f"{type(error).__module__}.{type(error).__name__}"
+    if kind.startswith("models.errors."):
+        return str(error), RefusedError.exit_status
+    if "OutOfMemoryException" in kind or "duckdb.IOException" in kind:
+        first = str(error).splitlines()[0]
+        return f"The engine gave up: {first}\nRaise [engine] memory_limit, or free memory and disk, and run again.", 1
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or ''}".removesuffix(": "), 1
+    return None, 1
+
+
+def _fail(message: str, status: int, as_json: bool) -> NoReturn:
+    if as_json:
+        print(json.dumps({"error": message, "exit_status": status}, ensure_ascii=False))
+    print(message, file=sys.stderr)
+    sys.exit(status)
+
+
+class CommandGroup(click.Group):
+    """Commands listed by when they are needed, in the order in which one meets them."""
+
+    def __init__(self, *args: Any, sections: Mapping[str, tuple[str, ...]], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.sections = sections
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section per group."""
+        for title, names in self.sections.items():
+            commands = [(name, self.commands[name]) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, command.get_short_help_str(120)) for name, command in commands])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """As click does it, but a wrong usage is told in JSON as well where JSON was asked for."""
+        given = sys.argv[1:] if args is None else list(args)
+        if not standalone_mode or "--json" not in given:
+            return super().main(given, prog_name, complete_var, standalone_mode, **extra)
+        try:
+            sys.exit(super().main(given, prog_name, complete_var, False, **extra))
+        except click.ClickException as error:
+            _fail(error.format_message(), error.exit_code, as_json=True)
+        except click.Abort:
+            _fail("Interrupted.", 1, as_json=True)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the groups."""
+        return [name for names in self.sections.values() for name in names]

@@ -1,0 +1,130 @@
+"""`churn doctor`: what is installed, configured, reachable, stale."""
+
+import platform
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from models.errors import ModelRefusal
+from models.registry import load_champion
+from pipeline.errors import ExpectedError, UsageError
+from pipeline.settings import Settings, read_settings
+from pipeline.sources import open_sources
+from pipeline.store import connect, night, reading
+
+__all__ = ["Finding", "Health", "examine"]
+
+_PACKAGES: Final = ("duckdb", "ibis-framework", "lightgbm", "mlflow", "pandas", "scikit-learn", "shap")
+_LEAST_FREE_BYTES: Final = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: is it well, and what was seen."""
+
+    what: str
+    is_well: bool
+    seen: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """All findings."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing ails."""
+        return all(finding.is_well for finding in self.findings)
+
+    def told(self) -> str:
+        """One line a finding."""
+        width = max(len(finding.what) for finding in self.findings)
+        return "\n".join(
+            f"{'ok   ' if finding.is_well else 'ILL  '} {finding.what:<{width}}  {finding.seen}"
+            for finding in self.findings
+        )
+
+    def as_record(self) -> dict[str, Any]:
+        """The findings as plain data."""
+        return {
+            "well": self.is_well,
+            "findings": [{"what": f.what, "well": f.is_well, "seen": f.seen} for f in self.findings],
+        }
+
+
+def examine(config: Path, max_age: str | None) -> Health:
+    """Look at everything a night needs, and go on after each failure.
+
+    `max_age` such as "26h" makes an older last night an illness.
+    """
+    oldest = _hours(max_age)
+    findings = [Finding("installed", True, _installed())]
+    try:
+        settings = read_settings(config)
+    except UsageError as error:
+        return Health((*findings, Finding("settings", False, str(error))))
+    findings.append(Finding("settings", True, str(config)))
+    findings += [_tables(settings), _champion(settings), _store(settings, oldest), _disk(settings)]
+    return Health(tuple(findings))
+
+
+def _installed() -> str:
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    return f"Python {platform.python_version()}, {packages}"
+
+
+def _tables(settings: Settings) -> Finding:
+    opened = open_sources(settings)
+    try:
+        if opened.unreadable:
+            first = opened.unreadable[0]
+            return Finding("tables", False, f"{first.table}: {first.rule}. More by: churn check")
+        return Finding("tables", True, ", ".join(opened.tables))
+    finally:
+        opened.close()
+
+
+def _champion(settings: Settings) -> Finding:
+    try:
+        model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+    except ModelRefusal as error:
+        return Finding("champion", False, str(error))
+    return Finding("champion", True, f"version {version}, trained on snapshots to {model.about['last_as_of']}")
+
+
+def _store(settings: Settings, oldest: timedelta | None) -> Finding:
+    engine = connect(settings.located(settings.store.url))
+    try:
+        with reading(engine) as connection:
+            shown = night(connection)
+    except ExpectedError as error:
+        return Finding("store", False, str(error))
+    finally:
+        engine.dispose()
+    if shown is None:
+        return Finding("store", False, "no night is published yet. Run: churn score")
+    finished = shown.finished_at if shown.finished_at.tzinfo else shown.finished_at.replace(tzinfo=UTC)
+    age = datetime.now(UTC) - finished
+    hours = age.total_seconds() / 3600
+    seen = f"night of {shown.as_of}, {shown.accounts:,} accounts, published {hours:.1f} hours ago"
+    return Finding("store", oldest is None or age <= oldest, seen)
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.folder).free
+    return Finding("disk", free >= _LEAST_FREE_BYTES, f"{free / 1e9:.1f} GB free in {settings.folder}")
+
+
+def _hours(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    number = text.removesuffix("h")
+    try:
+        return timedelta(hours=float(number))
+    except ValueError:
+        raise UsageError(f"--max-age {text!r} is no number of hours; write 26h") from None

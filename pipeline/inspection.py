@@ -1,0 +1,111 @@
+"""`churn check`: the contract against the tables, how fresh they are, and whether enough customers have left."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from features.build import catalogue
+from features.catalogue import read_catalogue
+from features.contract import Severity
+from features.labels import churns
+from models.training import LEAST_DEPARTURES
+from pipeline.checks import check_contract
+from pipeline.run_log import RunLog
+from pipeline.settings import Settings
+from pipeline.sources import freshness, history, open_sources
+from pipeline.ticket_words import add_sentiment
+from pipeline.violation import Violation
+
+__all__ = ["Inspection", "inspect"]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a check found. Freshness, departures and features are only there when no fatal rule is broken."""
+
+    violations: tuple[Violation, ...]
+    rows: dict[str, int]
+    newest: dict[str, datetime | None]
+    today: date
+    departures: int | None
+    features: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether a run would stop here."""
+        return any(violation.severity is Severity.FATAL for violation in self.violations)
+
+    def told(self) -> str:
+        """The inspection as a person reads it."""
+        lines = []
+        for violation in self.violations:
+            word = "STOPS THE RUN" if violation.severity is Severity.FATAL else "warning"
+            lines += [f"{word}: {violation.told()}", ""]
+        if self.is_fatal:
+            return "\n".join([*lines, "Nothing further was looked at. Mend what stops the run and check again."])
+        if not self.violations:
+            lines += ["Every rule of the contract holds.", ""]
+        width = max(len(name) for name in self.rows)
+        for name, rows in self.rows.items():
+            newest = self.newest[name]
+            lines.append(f"{name:<{width}}  {rows:>12,} rows   newest {_age(newest, self.today)}")
+        lines += ["", _departures(self.departures or 0)]
+        lines.append(f"{len(self.features)} features can be computed.")
+        if self.absent:
+            lines.append(f"Not computed, for want of columns whose past is known: {', '.join(self.absent)}")
+        return "\n".join(lines)
+
+    def as_record(self) -> dict[str, Any]:
+        """The inspection as plain data."""
+        return {
+            "fatal": self.is_fatal,
+            "violations": [violation.as_record() for violation in self.violations],
+            "rows": self.rows,
+            "newest": self.newest,
+            "departures": self.departures,
+            "departures_suffice": None if self.departures is None else self.departures >= LEAST_DEPARTURES,
+            "features": list(self.features),
+            "absent": list(self.absent),
+        }
+
+
+def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
+    """Look at everything that a training or a night would read, and change nothing."""
+    today = settings.today(as_of)
+    log.step("read and check the tables")
+    opened = open_sources(settings)
+    try:
+        violations = tuple(check_contract(opened, settings))
+        if any(violation.severity is Severity.FATAL for violation in violations):
+            return Inspection(violations, {}, {}, today, None, (), ())
+        log.step("count departures")
+        add_sentiment(opened)
+        past = history(opened, settings)
+        names = tuple(feature.name for feature in catalogue(past, settings.pages))
+        listed = [feature for family in ("usage", "support", "tenure") for feature in read_catalogue(family)]
+        return Inspection(
+            violations=violations,
+            rows={name: int(table.count().execute()) for name, table in opened.tables.items()},
+            newest=freshness(opened),
+            today=today,
+            departures=int(churns(past, today).count().execute()),
+            features=names,
+            absent=tuple(feature.name for feature in listed if feature.name not in names),
+        )
+    finally:
+        opened.close()
+
+
+def _age(newest: datetime | None, today: date) -> str:
+    if newest is None:
+        return "–"
+    days = (datetime(today.year, today.month, today.day, tzinfo=UTC) - newest).days
+    return f"{newest:%Y-%m-%d %H:%M}" + (f", {days} days before {today}" if days > 1 else "")
+
+
+def _departures(found: int) -> str:
+    if found < LEAST_DEPARTURES:
+        return f"{found} departures are known. They do not suffice: a model needs at least {LEAST_DEPARTURES}."
+    few = "" if found >= 300 else " That is few: figures will be wide."
+    return f"{found:,} departures are known.{few}"

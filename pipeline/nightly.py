@@ -1,0 +1,216 @@
+"""The night: features → risk → reasons → book → published whole, or not at all."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from features.build import Recipe, build, catalogue
+from features.cohort import states
+from features.timeline import Moment
+from features.versions import History
+from models.churn_model import ChurnModel
+from models.reasons import Reasons
+from models.registry import load_champion
+from pipeline.book import make_book
+from pipeline.checks import check_contract, refuse_fatal
+from pipeline.errors import RefusedError
+from pipeline.export import export_night, refuse_destination
+from pipeline.publication import Run, publish
+from pipeline.run_log import RunLog
+from pipeline.settings import Settings
+from pipeline.sources import Opened, history, open_sources
+from pipeline.store import connect
+from pipeline.ticket_words import add_sentiment
+
+__all__ = ["NightDone", "run_night", "see", "tonight"]
+
+
+@dataclass(frozen=True)
+class NightDone:
+    """What a night came to."""
+
+    as_of: date
+    run_id: str
+    model_version: str
+    accounts: int
+    states: dict[str, int]
+    warnings: tuple[str, ...]
+    exported: Path | None
+    seconds: float
+
+    def as_record(self) -> dict[str, Any]:
+        """The night as plain data."""
+        return {**vars(self), "as_of": str(self.as_of), "exported": self.exported and str(self.exported)}
+
+
+def run_night(settings: Settings, as_of: date | None, out: Path | None, log: RunLog) -> NightDone:
+    """Score every customer as of a date and publish the night.
+
+    Raises
+    ------
+    RefusedError
+        When the contract is broken, or tables, settings and model do not fit. What readers see stays as it was.
+    UsageError
+        When `out` could not be written.
+    """
+    if out is not None:
+        refuse_destination(out)
+    day = settings.today(as_of)
+    started_at = datetime.now(UTC)
+    log.step("read and check the tables")
+    opened = open_sources(settings)
+    try:
+        violations = check_contract(opened, settings)
+        refuse_fatal(violations)
+        log.step("load the champion")
+        model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+        log.step("features of tonight")
+        past, recipe = see(opened, settings, model)
+        known = tonight(past, past.rules.moment(day), recipe)
+    finally:
+        opened.close()
+    log.step("risk and reasons")
+    book = _book(known, model, settings, day)
+    log.step("publish")
+    warnings = tuple(violation.told() for violation in violations)
+    run = Run(
+        run_id=log.run_id,
+        as_of=day,
+        model_version=str(version),
+        started_at=started_at,
+        settings_digest=_digest(settings),
+        headline=_headline(book, model, settings),
+        warnings=warnings,
+    )
+    records = {feature.name: feature.as_record() for feature in model.features}
+    shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
+    engine = connect(settings.located(settings.store.url))
+    try:
+        publish(engine, run, book, shown, finished_at=datetime.now(UTC))
+        if out is not None:
+            log.step(f"write {out.name}")
+            export_night(engine, out, as_of=day)
+    finally:
+        engine.dispose()
+    counts = dict(Counter(book["state"]))
+    return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, log.finish())
+
+
+def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History, Recipe]:
+    """The tables, seen as the model's training saw them.
+
+    Raises
+    ------
+    RefusedError
+        When the settings ask another question than the model answers, or its tables, columns or ticket scorer are gone.
+    """
+    remembered = model.about
+    for key, value in settings.question().items():
+        if remembered[key] != value:
+            raise RefusedError(
+                f"[churn] {key} = {value!r}, but the champion was trained for {remembered[key]!r}: its risks would "
+                "answer another question. Train again (churn train), or put the setting back."
+            )
+    scorer = add_sentiment(opened)
+    if scorer != remembered["scorer"]:
+        raise RefusedError(
+            f"Ticket texts are scored by {scorer or 'the company'}, but the champion learned from "
+            f"{remembered['scorer'] or 'the company’s own scores'}. Train again: churn train."
+        )
+    past = history(opened, settings, remembered["versioned"])
+    groups = {group: tuple(patterns) for group, patterns in remembered["page_groups"].items()}
+    possible = {feature.name for feature in catalogue(past, groups)}
+    gone = [feature for feature in model.features if feature.name not in possible]
+    if gone:
+        needs = sorted({column for feature in gone for column in feature.needs if not past.may_teach(column)})
+        raise RefusedError(
+            f"The champion needs {', '.join(needs)}, which the tables of tonight do not have ({len(gone)} of "
+            f"{len(model.features)} features). Bring the columns back, or train without them: churn train."
+        )
+    return past, Recipe(model.features, groups)
+
+
+def tonight(past: History, moment: Moment, recipe: Recipe) -> pd.DataFrame:
+    """Everyone who is a customer or lapsed lately, with name, owner and features. Sorted by `account_id`."""
+    everyone = states(past, moment).filter(ibis._["state"] != "gone")
+    accounts = past.known("accounts", moment)
+    about = {name: accounts[name] if name in accounts.columns else ibis.null("string") for name in ("name", "owner")}
+    everyone = everyone.left_join(accounts.select("account_id", **about), "account_id").drop("account_id_right")
+    features = build(past, moment, recipe).drop("state", "since", "last_day")
+    rows = everyone.left_join(features, "account_id").drop("account_id_right")
+    frame: pd.DataFrame = rows.order_by("account_id").to_pandas()
+    return frame.assign(root_id=frame["root_id"].fillna(frame["account_id"]))
+
+
+def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date) -> pd.DataFrame:
+    """The night's book: scored accounts with their reasons, those leaving and lapsed without."""
+    active = known[known["state"] == "active"].reset_index(drop=True)
+    if active.empty:
+        raise RefusedError(
+            f"No account is active on {day}. Is the date right (--as-of, [run] as_of), and do subscriptions reach it?"
+        )
+    explanation = model.explain(active, threads=settings.engine.threads)
+    reasons = Reasons.of(model, active, explanation)
+    scored = active.assign(
+        base_log_odds=explanation.base_log_odds,
+        log_odds=explanation.log_odds,
+        risk=explanation.risk,
+        families=pd.Series(reasons.families()),
+        reasons=pd.Series(reasons.listed()),
+        facts=pd.Series(reasons.facts()),
+    )
+    others = known[known["state"] != "active"]
+    nothing: dict[str, Any] = {"families": {}, "reasons": [], "facts": {}}
+    others = others.assign(**{name: [value] * len(others) for name, value in nothing.items()})
+    columns = ["account_id", "root_id", "name", "owner", "state", "since", "last_day", "mrr"]
+    numbers = ["risk", "log_odds", "base_log_odds"]
+    scored = scored[[*columns, *numbers, *nothing]]
+    others = others[[*columns, *nothing]].assign(**dict.fromkeys(numbers, float("nan")))
+    together = pd.concat([part for part in (scored, others) if len(part)], ignore_index=True)
+    return make_book(together, bands=model.bands, new_days=settings.book.new_days, as_of=day)
+
+
+def _headline(book: pd.DataFrame, model: ChurnModel, settings: Settings) -> dict[str, Any]:
+    """The figures over the list: how many customers, what usually leaves, how good the order has been."""
+    bands = Counter(book["band"].dropna())
+    return {
+        "company": settings.company.name,
+        "currency": settings.company.currency,
+        "demo": settings.run.demo,
+        "customers": int((~book["state"].isin(["lapsed"])).sum()),
+        "states": dict(Counter(book["state"])),
+        "horizon_days": model.about["horizon_days"],
+        "base_rate": model.bands.base_rate,
+        "bands": {name: int(bands.get(name, 0)) for name in ("high", "medium", "low")},
+        "expected_loss": float(book["value_at_risk"].sum()),
+        "mrr": float(book["mrr"].sum()),
+        "backtest": _skill(model.about.get("backtest")),
+    }
+
+
+def _skill(backtest: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The share of lost MRR that the list held, beside the baselines', as the backtest measured it."""
+    if backtest is None:
+        return None
+    told = {"model": backtest["model"], **backtest["baselines"]}
+    return {
+        "mrr_recall": {name: found["figures"].get("mrr_recall") for name, found in told.items()},
+        "recall": {name: found["figures"].get("recall") for name, found in told.items()},
+        "departures": backtest["model"]["departures"],
+        "enough": backtest["model"]["enough"],
+        "from": backtest["model"]["first_as_of"],
+        "to": backtest["model"]["last_as_of"],
+        "capacity": backtest["model"]["capacity"],
+    }
+
+
+def _digest(settings: Settings) -> str:
+    text = json.dumps(settings.without_secrets(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,169 @@
+"""The sections of `churn.toml`, each frozen and refusing keys that it does not know."""
+
+import difflib
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from features.contract import CONTRACT, RECORDED_AT
+
+__all__ = [
+    "Book",
+    "Churn",
+    "Company",
+    "Data",
+    "Engine",
+    "Run",
+    "Section",
+    "Source",
+    "SqlSource",
+    "Store",
+    "Tracking",
+    "nearest",
+]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to add to a complaint about an unknown name: the one that was probably meant, else those there are.
+
+    >>> nearest("grace_day", ["grace_days", "lead_days"])
+    '; did you mean grace_days?'
+    """
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names[:12])}" if names else ""
+
+
+class Section(BaseModel):
+    """What all sections are: unknown keys are an error, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Company(Section):
+    """Who the figures are about."""
+
+    name: str = "Company"
+    currency: str = "USD"
+
+
+class SqlSource(Section):
+    """A table made by a query: joins, renames and casts without touching the company's files."""
+
+    sql: str = Field(min_length=1)
+
+
+Source = str | SqlSource
+
+
+class Data(Section):
+    """Where the tables of the contract lie, and how the company keeps them."""
+
+    accounts: Source | None = None
+    subscriptions: Source | None = None
+    usage: Source | None = None
+    users: Source | None = None
+    tickets: Source | None = None
+    ticket_messages: Source | None = None
+    page_visits: Source | None = None
+    feedback: Source | None = None
+    invoices: Source | None = None
+    interactions: Source | None = None
+    columns: dict[str, dict[str, str]] = Field(default_factory=dict)
+    constant: tuple[str, ...] = ()
+    subscription_history: bool = True
+    recorded_from: datetime | None = None
+    arrival_hours: int = Field(default=6, ge=0, le=24)
+    ended_on: Literal["first_day_without", "last_day"] = "first_day_without"
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_of_the_contract(cls, columns: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for table, names in columns.items():
+            if table not in CONTRACT:
+                raise ValueError(f"no table is called {table!r}{nearest(table, CONTRACT)}")
+            known = [column.name for column in CONTRACT[table].columns] + [RECORDED_AT]
+            for name in names:
+                if name not in known and table != "accounts":
+                    raise ValueError(f"{table} has no column {name!r}{nearest(name, known)} (ours = theirs)")
+        return columns
+
+    @model_validator(mode="after")
+    def _constant_names_columns(self) -> "Data":
+        for name in self.constant:
+            table, _, column = name.partition(".")
+            if table not in CONTRACT or not column:
+                raise ValueError(f"constant: {name!r} is no table.column, such as 'accounts.industry'")
+            known = [each.name for each in CONTRACT[table].columns] + list(self.columns.get(table, ()))
+            if column not in known:
+                raise ValueError(f"constant: {table} has no column {column!r}{nearest(column, known)}")
+        return self
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The tables that are given, in the contract's order."""
+        return {name: source for name in CONTRACT if (source := getattr(self, name)) is not None}
+
+
+class Churn(Section):
+    """When an account counts as lost."""
+
+    definition: Literal["subscription", "inactivity"] = "subscription"
+    event: Literal["ended", "notice"] = "ended"
+    horizon_days: int = Field(default=60, ge=1, le=730)
+    grace_days: int = Field(default=30, ge=0, le=365)
+    lead_days: int = Field(default=0, ge=0, le=365)
+    settle_days: int = Field(default=0, ge=0, le=365)
+    snapshot_every_days: int = Field(default=28, ge=1, le=365)
+    inactive_days: int = Field(default=60, ge=1, le=730)
+    activity_events: tuple[str, ...] | None = None
+    count_free: bool = False
+
+
+class Book(Section):
+    """How scores become a customer success manager's list."""
+
+    calls_per_week: int = Field(default=10, ge=0)
+    rest_days: int = Field(default=14, ge=0)
+    new_days: int = Field(default=28, ge=0)
+    medium: float = Field(default=2.0, gt=1)
+    high: float = Field(default=4.0, gt=1)
+    value_events: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _high_above_medium(self) -> "Book":
+        if self.high <= self.medium:
+            raise ValueError(
+                f"high = {self.high} must be above medium = {self.medium}: both are multiples of the base odds"
+            )
+        return self
+
+
+class Store(Section):
+    """Where published nights live."""
+
+    url: str = Field(default="sqlite:///churn.db", min_length=1)
+
+
+class Tracking(Section):
+    """Where MLflow keeps runs and models."""
+
+    uri: str = Field(default="sqlite:///mlflow.db", min_length=1)
+    model: str = Field(default="churn-risk", min_length=1)
+
+
+class Engine(Section):
+    """What computes features."""
+
+    name: Literal["duckdb"] = "duckdb"
+    threads: int = Field(default=0, ge=0)
+    memory_limit: str = "4GB"
+
+
+class Run(Section):
+    """A fixed today, for demonstrations and reproductions."""
+
+    as_of: date | None = None
+    demo: bool = False

@@ -1,0 +1,217 @@
+"""`churn.toml`: small, typed, frozen, read once at the edge.
+
+Unknown keys are refused, in the file and in the environment alike: a misspelt `grace_day` that is silently ignored
+changes every label. Paths are relative to the file.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from features.contract import required_tables
+from features.timeline import ChurnRules
+from pipeline.errors import UsageError
+from pipeline.sections import (
+    Book,
+    Churn,
+    Company,
+    Data,
+    Engine,
+    Run,
+    Section,
+    SqlSource,
+    Store,
+    Tracking,
+    nearest,
+)
+
+__all__ = ["Settings", "SqlSource", "read_settings"]
+
+_ENV_PREFIX: Final = "CHURN__"
+
+
+class Settings(BaseSettings):
+    """All settings. `folder` is where the file lies; every relative path hangs there."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=_ENV_PREFIX, env_nested_delimiter="__")
+
+    folder: Path = Field(default=Path(), exclude=True)
+    company: Company = Company()
+    data: Data = Data()
+    churn: Churn = Churn()
+    pages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    book: Book = Book()
+    store: Store = Store()
+    tracking: Tracking = Tracking()
+    engine: Engine = Engine()
+    run: Run = Run()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file; nothing else is read."""
+        return env_settings, init_settings
+
+    @field_validator("pages")
+    @classmethod
+    def _groups_are_words(cls, pages: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for group, patterns in pages.items():
+            if not group.isidentifier():
+                raise ValueError(f"the group {group!r} needs a name of letters, digits and underscores")
+            if not patterns:
+                raise ValueError(f"the group {group!r} has no patterns, such as '/pricing*'")
+        return pages
+
+    @model_validator(mode="after")
+    def _required_tables_given(self) -> "Settings":
+        missing = [name for name in required_tables(self.churn.definition) if getattr(self.data, name) is None]
+        if missing:
+            raise ValueError(
+                f'[data] lacks {" and ".join(missing)}, which definition = "{self.churn.definition}" needs; '
+                f'for example {missing[0]} = "data/{missing[0]}.parquet"'
+            )
+        if self.churn.event == "notice" and self.churn.definition == "inactivity":
+            raise ValueError(
+                '[churn] event = "notice" needs definition = "subscription": without terms nobody gives notice'
+            )
+        self.rules()  # refuses a horizon shorter than the silence it predicts
+        return self
+
+    def rules(self) -> ChurnRules:
+        """The churn rules that features and labels go by."""
+        churn = self.churn
+        return ChurnRules(
+            definition=churn.definition,
+            event=churn.event,
+            horizon_days=churn.horizon_days,
+            lead_days=churn.lead_days,
+            grace_days=churn.grace_days,
+            settle_days=churn.settle_days,
+            arrival_hours=self.data.arrival_hours,
+            inactive_days=churn.inactive_days,
+            activity_events=churn.activity_events,
+            value_events=self.book.value_events,
+            count_free=churn.count_free,
+            recorded_from=_utc(self.data.recorded_from),
+        )
+
+    def question(self) -> dict[str, Any]:
+        """What a model is trained to answer: these settings must be the same on every night it scores."""
+        names = ["definition", "event", "horizon_days", "lead_days", "count_free"]
+        silence = ["inactive_days", "activity_events"]
+        names += silence if self.churn.definition == "inactivity" else ["grace_days"]
+        plain = self.churn.model_dump(mode="json")
+        return {name: plain[name] for name in names}
+
+    def without_secrets(self) -> dict[str, Any]:
+        """Everything set, as plain data that may be stored and shown: passwords in URLs are starred."""
+        plain = self.model_dump(mode="json")
+        for section, key in (("store", "url"), ("tracking", "uri")):
+            plain[section][key] = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", plain[section][key])
+        return plain
+
+    def located(self, url: str) -> str:
+        """A SQLite URL with its relative path hung on the settings' folder; any other URL as it is."""
+        prefix = "sqlite:///"
+        if not url.startswith(prefix) or url.startswith(prefix + "/"):
+            return url
+        return f"{prefix}{(self.folder / url.removeprefix(prefix)).resolve()}"
+
+    def today(self, as_of: date | None = None) -> date:
+        """The date a run looks from: the one asked for, else `[run] as_of`, else today in UTC."""
+        return as_of or self.run.as_of or datetime.now(UTC).date()
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    """The same instant in UTC without a zone, as all tables have it."""
+    return instant.astimezone(UTC).replace(tzinfo=None) if instant is not None and instant.tzinfo else instant
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings of a file, overridden by `CHURN__SECTION__KEY` variables.
+
+    Raises
+    ------
+    UsageError
+        For a missing or unreadable file, an unknown key or variable, a value of the wrong type; it names all of them.
+    """
+    if not path.is_file():
+        raise UsageError(
+            f"No settings at {path}. `churn init` writes them from your tables, `churn demo` shows a company."
+        )
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} is not TOML: {error}. Text values need quotes; sections stand in [brackets]."
+        ) from error
+    if "folder" in content:
+        raise UsageError(f"{path}: unknown key folder")
+    _refuse_unknown_variables()
+    try:
+        return Settings(**content, folder=path.parent.resolve())
+    except ValidationError as error:
+        problems = "\n".join(f"  {line}" for line in _explained(error))
+        raise UsageError(f"{path} cannot be used:\n{problems}") from error
+    except SettingsError as error:
+        field = str(error).partition('"')[2].partition('"')[0]
+        raise UsageError(
+            f"A variable {_ENV_PREFIX}{field.upper()}… cannot be read: {error.__cause__}. Lists and tables are written "
+            """as JSON there, such as CHURN__BOOK__VALUE_EVENTS='["order"]'."""
+        ) from error
+
+
+def _refuse_unknown_variables() -> None:
+    """pydantic-settings ignores variables it cannot place, so a typo would silently do nothing."""
+    known = [f"{_ENV_PREFIX}{section}__{key}".upper() for section, key in _known_keys()]
+    pages = f"{_ENV_PREFIX}PAGES"
+    unknown = [
+        name
+        for name in sorted(os.environ)
+        if name.upper().startswith(_ENV_PREFIX)
+        if name.upper() not in known and name.upper() != pages and not name.upper().startswith(f"{pages}__")
+    ]
+    if unknown:
+        told = "\n".join(f"  {name} names no setting{nearest(name.upper(), known)}" for name in unknown)
+        raise UsageError(f"The environment cannot be used:\n{told}")
+
+
+def _known_keys() -> Iterator[tuple[str, str]]:
+    for section, field in Settings.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            for key in annotation.model_fields:
+                yield section, key
+
+
+def _explained(error: ValidationError) -> Iterator[str]:
+    """Each problem as: where, what was seen, what is expected."""
+    for problem in error.errors():
+        yield _explained_one(problem)
+
+
+def _explained_one(problem: ErrorDetails) -> str:
+    where = [str(part) for part in problem["loc"] if part not in {"str", "SqlSource"}]
+    place = f"[{where[0]}] {'.'.join(where[1:])}" if len(where) > 1 else (where[0] if where else "")
+    if problem["type"] == "extra_forbidden":
+        section = Settings.model_fields.get(where[0]) if len(where) > 1 else None
+        known: Any = Settings.model_fields if section is None else getattr(section.annotation, "model_fields", ())
+        return f"{place}: unknown key{nearest(where[-1], known)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not place or problem["type"] == "value_error":
+        return f"{place}: {message}".removeprefix(": ")
+    return f"{place} = {problem['input']!r}: {message}"

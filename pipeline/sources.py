@@ -1,0 +1,238 @@
+"""The company's tables, opened read only and brought to the contract's columns and types.
+
+Files are read by DuckDB where they lie. Text is cast here, once; a value that cannot be cast becomes null and is
+counted by the check at the door, which sees both sides.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from features.contract import CONTRACT, RECORDED_AT, Column, Severity, Table
+from features.versions import History
+from pipeline.errors import UsageError
+from pipeline.files import fault_of, find, quoted, reader, said
+from pipeline.sections import Source, SqlSource
+from pipeline.settings import Settings
+
+__all__ = ["Opened", "Unreadable", "digests", "freshness", "history", "open_sources"]
+
+_TYPES: Final = {
+    "text": "string",
+    "date": "date",
+    "instant": "timestamp",
+    "number": "float64",
+    "whole": "int64",
+    "boolean": "boolean",
+}
+_STREAMED: Final = frozenset({"usage", "page_visits"})
+"""Tables that stay in their files; all others are small and are copied into the engine once."""
+
+_RAGGED: Final = "Look for a comma in text without quotes around it, and for a quote that is never closed."
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A table that could not be opened at all, and why."""
+
+    table: str
+    column: str | None
+    rule: str
+    remedy: str
+
+
+@dataclass
+class Opened:
+    """A connection with the tables in it: as they came (`raw`, in our column names) and as the contract has them."""
+
+    engine: Any
+    raw: dict[str, ir.Table] = field(default_factory=dict)
+    tables: dict[str, ir.Table] = field(default_factory=dict)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    repeated: dict[str, int] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Let go of the engine and its memory."""
+        self.engine.disconnect()
+
+
+def open_sources(settings: Settings) -> Opened:
+    """Open every table of the settings. What cannot be opened is listed, so that all of it is told at once."""
+    opened = Opened(_engine(settings))
+    for name, source in settings.data.sources.items():
+        table = _read(opened, settings, name, source)
+        if table is None:
+            continue
+        raw = _in_our_names(opened, settings, name, table)
+        if raw is None:
+            continue
+        opened.raw[name] = raw
+        opened.tables[name] = _typed(opened, settings, name, raw)
+    return opened
+
+
+def _engine(settings: Settings) -> Any:
+    try:
+        engine = ibis.duckdb.connect(
+            memory_limit=settings.engine.memory_limit,
+            **({"threads": settings.engine.threads} if settings.engine.threads else {}),
+        )
+    except Exception as error:
+        raise UsageError(f"[engine] memory_limit = {settings.engine.memory_limit!r}: {error}") from error
+    engine.raw_sql("SET TimeZone = 'UTC'")
+    engine.raw_sql(f"SET temp_directory = {quoted(str(settings.folder / '.spill'))}")
+    engine.raw_sql("SET autoinstall_known_extensions = false")
+    engine.raw_sql("SET preserve_insertion_order = false")
+    engine.raw_sql(f"SET file_search_path = {quoted(str(settings.folder))}")
+    return engine
+
+
+def _read(opened: Opened, settings: Settings, name: str, source: Source) -> ir.Table | None:
+    """The relation as it is, or None with the reason listed."""
+    if isinstance(source, SqlSource):
+        sql, where, streamed = source.sql, "its sql", False
+    else:
+        files = find(settings.folder, source)
+        if (fault := fault_of(settings.folder, source, files)) is not None:
+            opened.unreadable.append(Unreadable(name, None, *fault))
+            return None
+        sql, where, streamed = reader(source, files), source, name in _STREAMED and source.endswith(".parquet")
+    try:
+        table = opened.engine.sql(sql)
+        return table if streamed else opened.engine.create_table(f"_raw_{name}", table, temp=True)
+    except Exception as error:
+        if "OutOfMemory" in type(error).__name__:  # a retry may help, unlike with all else that can be wrong here
+            raise
+        opened.unreadable.append(Unreadable(name, None, *said(error, where)))
+        return None
+
+
+def _in_our_names(opened: Opened, settings: Settings, name: str, table: ir.Table) -> ir.Table | None:
+    """The columns of the contract under the contract's names; the others are not read."""
+    mapped = settings.data.columns.get(name, {})
+    contract = CONTRACT[name]
+    known = [column.name for column in contract.columns] + [RECORDED_AT, "currency"]
+    theirs = {ours: mapped.get(ours, ours) for ours in [*known, *mapped]}
+    present = {ours: column for ours, column in theirs.items() if column in table.columns}
+    if len(table.columns) == 1 and any(mark in table.columns[0] for mark in ",;|\t"):
+        opened.unreadable.append(
+            Unreadable(name, None, f"has lines of different lengths; its header is {table.columns[0]!r}", _RAGGED)
+        )
+        return None
+    complete = True
+    for ours in [*contract.required, *mapped]:
+        if ours in present:
+            continue
+        looked_for = theirs[ours]
+        remedy = f'The table has: {", ".join(table.columns)}. Map it in [data.columns.{name}], {ours} = "their name".'
+        rule = f"column {looked_for} is missing" if ours in mapped else "required column is missing"
+        if not any(found.table == name and found.column == ours for found in opened.unreadable):
+            opened.unreadable.append(Unreadable(name, ours, rule, remedy))
+        complete = False
+    if not complete:
+        return None
+    return table.select(**{ours: table[column] for ours, column in present.items()})
+
+
+def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.Table:
+    contract = CONTRACT[name]
+    columns = {}
+    for column_name in raw.columns:
+        if column_name == "currency":
+            continue
+        if column_name == RECORDED_AT:
+            columns[column_name] = cast(raw[column_name], "instant")
+        else:
+            column = contract.column(column_name) or Column(column_name, "text")
+            columns[column_name] = _usable(cast(raw[column_name], column.type), column, contract)
+    typed = raw.select(**columns)
+    if name == "subscriptions" and settings.data.ended_on == "last_day":
+        typed = typed.mutate(ended_on=(typed["ended_on"] + ibis.interval(days=1)).cast("date"))
+    decides_who_is_there = "usage" if settings.churn.definition == "inactivity" else "subscriptions"
+    if name == decides_who_is_there and "accounts" in opened.tables:
+        typed = typed.semi_join(opened.tables["accounts"], "account_id")
+    if name in _STREAMED:
+        return typed
+    # A row delivered twice counts once, where a key says that it is the same row.
+    distinct = typed.distinct() if contract.key in typed.columns else typed
+    copied = opened.engine.create_table(f"_{name}", distinct, temp=True)
+    if distinct is not typed:
+        opened.repeated[name] = typed.count().execute() - copied.count().execute()
+    return copied
+
+
+def cast(value: ir.Value, type_: str) -> ir.Value:
+    """A value in a type of the contract; null where it does not fit.
+
+    Empty text is no value. An instant with a zone becomes the same instant in UTC; a date may be written as an instant.
+    """
+    if value.type().is_string():
+        value = value.strip().nullif("")
+        if type_ == "date":
+            return value.try_cast("timestamp").cast("date")
+        if type_ == "instant":  # through a zone, or else the engine would drop an offset such as +02:00
+            return value.try_cast("timestamp('UTC')").cast("timestamp")
+    target = _TYPES[type_]
+    if value.type() == ibis.dtype(target):
+        return value
+    if value.type().is_timestamp() and target == "timestamp":
+        return value.cast("timestamp")
+    return value.try_cast(target)
+
+
+def _usable(value: ir.Value, column: Column, contract: Table) -> ir.Value:
+    """NaN and infinity are no quantities: where the contract only warns of them they count as missing."""
+    for rule in contract.rules:
+        if rule.column == column.name and rule.kind == "finite" and rule.severity is Severity.WARN:
+            return (value.isnan() | value.isinf()).ifelse(ibis.null("float64"), value)
+    return value
+
+
+def history(opened: Opened, settings: Settings, versioned: Iterable[str] | None = None) -> History:
+    """The tables with what is known about how they are kept.
+
+    `versioned` is given where a model is at hand, which remembers it from its training; else it is read off the tables.
+    """
+    return History(
+        tables=opened.tables,
+        rules=settings.rules(),
+        versioned=_versioned(opened) if versioned is None else frozenset(versioned) & opened.tables.keys(),
+        constant=frozenset(settings.data.constant),
+        subscription_history=settings.data.subscription_history,
+    )
+
+
+def _versioned(opened: Opened) -> frozenset[str]:
+    """Tables in which at least one key stands twice, each time with its own time of recording."""
+    found = set()
+    for name, table in opened.tables.items():
+        contract = CONTRACT[name]
+        if contract.changes and contract.key in table.columns and RECORDED_AT in table.columns:
+            versions, keys = table.aggregate(n=table.count(), k=table[contract.key].nunique()).execute().iloc[0]
+            if versions > keys:
+                found.add(name)
+    return frozenset(found)
+
+
+def digests(opened: Opened) -> dict[str, dict[str, Any]]:
+    """Rows and an order-free digest of every table, to say later on what a model was trained."""
+    result = {}
+    for name, table in opened.tables.items():
+        sql = ibis.to_sql(table, dialect="duckdb")
+        rows, digest = opened.engine.raw_sql(f"SELECT count(*), bit_xor(hash(d)) FROM ({sql}) d").fetchone()
+        result[name] = {"rows": rows, "digest": f"{digest or 0:016x}"}
+    return result
+
+
+def freshness(opened: Opened) -> dict[str, datetime | None]:
+    """The newest event of every table, in UTC; None where it is empty."""
+    newest = {}
+    for name, table in opened.tables.items():
+        value = table[CONTRACT[name].event_time].max().cast("timestamp").execute()
+        newest[name] = None if value is None or pd.isna(value) else value.to_pydatetime().replace(tzinfo=UTC)
+    return newest

@@ -1,0 +1,287 @@
+"""`churn train`: check, collect snapshots, test through time, fit, log, register."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from features.build import Recipe, catalogue
+from features.contract import CONTRACT
+from features.labels import churns, spells_today
+from features.timeline import snapshots
+from features.training_set import labelled_snapshot
+from features.versions import History
+from models.backtest import Backtest, backtest
+from models.churn_model import ChurnModel
+from models.errors import NoTestDate, TooFewDepartures
+from models.fit_report import FitReport
+from models.training import LEAST_DEPARTURES, fit
+from pipeline.checks import check_contract, refuse_fatal
+from pipeline.errors import RefusedError
+from pipeline.run_log import RunLog
+from pipeline.settings import Settings
+from pipeline.sources import Opened, digests, history, open_sources
+from pipeline.ticket_words import add_sentiment
+
+if TYPE_CHECKING:
+    from models.registry import Registered
+
+__all__ = ["Collected", "Trained", "collect", "measure", "skill_table", "train"]
+
+_WARM_UP_DAYS: Final = 56
+_MOST_SNAPSHOTS: Final = 39
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Labelled snapshots, ready to learn from, and what was left out of them."""
+
+    frame: pd.DataFrame
+    recipe: Recipe
+    history: History
+    scorer: str | None
+    left_out: dict[str, int]
+    known_churns: int
+    owners: int
+    digests: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    model: ChurnModel
+    report: FitReport
+    backtest: Backtest | None
+    registered: "Registered"
+    collected: Collected
+
+    def told(self) -> str:
+        """The training as a person reads it."""
+        lines = [str(self.report)]
+        left_out = ", ".join(
+            f"{count:,} {reason.replace('_', ' ')}" for reason, count in self.collected.left_out.items()
+        )
+        if left_out:
+            lines.append(f"Rows without a label, left out: {left_out}.")
+        lines.append("" if self.backtest is None else "\n" + skill_table(self.backtest) + "\n")
+        lines.append(f"Registered as {self.registered.name} version {self.registered.version}; it is the champion now.")
+        return "\n".join(lines)
+
+    def as_record(self) -> dict[str, Any]:
+        """The training as plain data."""
+        return {
+            "name": self.registered.name,
+            "version": self.registered.version,
+            "run_id": self.registered.run_id,
+            "tree_digest": self.model.tree_digest,
+            "fit": self.report.as_record(),
+            "left_out": self.collected.left_out,
+            "departures": self.collected.known_churns,
+            "backtest": None if self.backtest is None else self.backtest.as_record(),
+        }
+
+
+def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
+    """Every mature snapshot of the company, as a frame of accounts by features with labels.
+
+    Raises
+    ------
+    RefusedError
+        When the contract is broken, or when no snapshot is old enough for its labels to be known.
+    """
+    today = settings.today(as_of)
+    log.step("read and check the tables")
+    opened = open_sources(settings)
+    try:
+        refuse_fatal(check_contract(opened, settings))
+        scorer = add_sentiment(opened)
+        past = history(opened, settings)
+        recipe = Recipe(catalogue(past, settings.pages), settings.pages)
+        dates = _snapshot_dates(opened, past, settings, today)
+        known = int(churns(past, today).count().execute())
+        spells = None
+        if past.rules.definition == "subscription":
+            spells = opened.engine.create_table("_spells_today", spells_today(past, today), temp=True)
+        frames = []
+        for place, day in enumerate(dates):
+            log.step("features of past snapshots", place, len(dates))
+            frames.append(labelled_snapshot(past, day, today, recipe, spells).to_pandas())
+        log.step("digest the tables")
+        everyone = pd.concat(frames, ignore_index=True)
+        return Collected(
+            frame=_counted(everyone),
+            recipe=recipe,
+            history=past,
+            scorer=scorer,
+            left_out=dict(Counter(everyone["left_out"].dropna())),
+            known_churns=known,
+            owners=_owners(opened),
+            digests=digests(opened),
+        )
+    finally:
+        opened.close()
+
+
+def _counted(everyone: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a label, in the types that the models expect."""
+    frame = everyone[everyone["left_out"].isna()].drop(columns="left_out").reset_index(drop=True)
+    for name in ("as_of", "churn_on"):
+        frame[name] = pd.to_datetime(frame[name]).astype("datetime64[s]")
+    return frame.assign(label=frame["label"].astype(bool))
+
+
+def _owners(opened: Opened) -> int:
+    accounts = opened.tables["accounts"]
+    return int(accounts["owner"].nunique().execute()) if "owner" in accounts.columns else 0
+
+
+def _snapshot_dates(opened: Opened, past: History, settings: Settings, today: date) -> list[date]:
+    """Dates from the first with eight weeks of history behind it to the last whose labels are known.
+
+    Before the first bulk load the tables hold what was true at the load, not what was true then; so where versions are
+    kept, snapshots begin after it.
+    """
+    begin_of = "usage" if "usage" in opened.tables else "subscriptions"
+    event_time = opened.tables[begin_of][CONTRACT[begin_of].event_time]
+    begin = event_time.min().cast("timestamp").execute().date() + timedelta(days=_WARM_UP_DAYS)
+    if past.versioned and past.rules.recorded_from is not None:
+        begin = max(begin, past.rules.recorded_from.date() + timedelta(days=1))
+    last = today - timedelta(days=past.rules.label_days)
+    dates = list(snapshots(begin, last, settings.churn.snapshot_every_days))[-_MOST_SNAPSHOTS:]
+    if not dates:
+        raise RefusedError(
+            f"No snapshot is old enough to learn from. The first could be {begin} (eight weeks of history), and its "
+            f"labels need {past.rules.label_days} days (lead, horizon, grace), but today is {today}. "
+            f"Wait until {begin + timedelta(days=past.rules.label_days)}, or shorten [churn] horizon_days."
+        )
+    return dates
+
+
+def measure(collected: Collected, settings: Settings, log: RunLog) -> Backtest:
+    """The backtest on the collected snapshots. On each test date the team can call `calls_per_week` accounts a manager.
+
+    Raises `NoTestDate` or `TooFewDepartures` where history cannot bear one.
+    """
+    rules = collected.history.rules
+    return backtest(
+        collected.frame,
+        collected.recipe.features,
+        need_days=rules.label_days,
+        horizon_days=rules.horizon_days,
+        lead_days=rules.lead_days,
+        capacity=max(1, settings.book.calls_per_week) * max(1, collected.owners),
+        threads=settings.engine.threads,
+        progress=lambda step, done, total: log.step(f"backtest, {step}", done, total),
+    )
+
+
+def skill_table(tested: Backtest) -> str:
+    """Model and simple lists side by side, each figure with its interval."""
+    columns = {"model": tested.model, **tested.baselines}
+    rows = {
+        "auc": "AUC",
+        "average_precision": "average precision",
+        "recall": "departures on the list",
+        "mrr_recall": "their MRR on the list",
+        "calibration_slope": "calibration slope",
+        "calibration_error": "calibration error",
+    }
+    width = 26
+    lines = [
+        f"Tested on {tested.model.note}; {tested.model.capacity} accounts on each list.",
+        " " * width + "".join(f"{name:<26}" for name in columns),
+    ]
+    for key, title in rows.items():
+        figures = [evaluation.figures.get(key) for evaluation in columns.values()]
+        if any(figure is not None and figure.value == figure.value for figure in figures):
+            cells = ("" if figure is None or figure.value != figure.value else str(figure) for figure in figures)
+            lines.append(f"{title:<{width}}" + "".join(f"{cell:<26}" for cell in cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def train(settings: Settings, as_of: date | None, log: RunLog) -> Trained:
+    """The whole of `churn train`. The new model becomes the champion.
+
+    Raises
+    ------
+    RefusedError
+        When the contract is broken or too few customers have left.
+    """
+    collected = collect(settings, as_of, log)
+    try:
+        tested = measure(collected, settings, log)
+    except (NoTestDate, TooFewDepartures) as reason:
+        log.note(f"No backtest: {reason}")
+        tested = None
+    rules = collected.history.rules
+    try:
+        model, report = fit(
+            collected.frame,
+            collected.recipe.features,
+            need_days=rules.label_days,
+            horizon_days=rules.horizon_days,
+            lead_days=rules.lead_days,
+            multiples=(settings.book.medium, settings.book.high),
+            threads=settings.engine.threads,
+            progress=log.step,
+        )
+    except TooFewDepartures as reason:
+        raise RefusedError(_too_few(reason, collected)) from reason
+    model = replace(model, about={**model.about, **_remembered(settings, collected, tested)})
+    log.step("log to MLflow and register")
+    registered = _register(settings, model, collected, tested)
+    return Trained(model, report, tested, registered, collected)
+
+
+def _too_few(reason: TooFewDepartures, collected: Collected) -> str:
+    return (
+        f"Found {collected.known_churns} departures in these tables, {reason.found} of them inside the label windows "
+        f"of {collected.frame['as_of'].nunique()} snapshots; a model needs at least {LEAST_DEPARTURES}. They do not "
+        "suffice to learn from. Give a longer history, check that [churn] definition and grace_days fit how customers "
+        "leave here, or wait: a departure counts once its horizon and grace have passed."
+    )
+
+
+def _remembered(settings: Settings, collected: Collected, tested: Backtest | None) -> dict[str, Any]:
+    """What a night must know to see accounts exactly as the training did."""
+    return {
+        "trained_as_of": str(collected.frame["as_of"].max().date()),
+        "versioned": sorted(collected.history.versioned),
+        "page_groups": {group: list(patterns) for group, patterns in collected.recipe.page_groups.items()},
+        "scorer": collected.scorer,
+        **settings.question(),
+        "left_out": collected.left_out,
+        "backtest": None if tested is None else tested.as_record(),
+    }
+
+
+def _register(settings: Settings, model: ChurnModel, collected: Collected, tested: Backtest | None) -> "Registered":
+    from models.registry import TrainingRun, promote, register
+    from models.report import calibration_plot, shap_summary_plot
+
+    with TemporaryDirectory() as folder:
+        plots = Path(folder)
+        newest = collected.frame[collected.frame["as_of"] == collected.frame["as_of"].max()]
+        shap_summary_plot(model, newest, plots / "shap_summary.png", threads=settings.engine.threads)
+        evaluations = {}
+        if tested is not None:
+            calibration_plot(tested.rows, tested.model, plots / "calibration.png")
+            evaluations = {"model": tested.model, **tested.baselines}
+        uri = settings.located(settings.tracking.uri)
+        run = TrainingRun(
+            model=model,
+            settings=settings.without_secrets(),
+            table_digests={
+                name: f"{found['rows']} rows, {found['digest']}" for name, found in collected.digests.items()
+            },
+            evaluations=evaluations,
+            plots=plots,
+        )
+        registered = register(run, uri=uri, name=settings.tracking.model, experiment=settings.company.name)
+        promote(registered.version, uri=uri, name=settings.tracking.model)
+    return registered
