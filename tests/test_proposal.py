@@ -1,0 +1,373 @@
+"""`churn init`: a stranger's folder in, settings that can be read out, and the questions only its owner can answer."""
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from features.labels import churns
+from pipeline.checks import check_contract
+from pipeline.demo.company import write_company
+from pipeline.errors import UsageError
+from pipeline.proposal.proposal import Proposal, propose
+from pipeline.settings import Settings, SqlSource, read_settings
+from pipeline.sources import history, open_sources
+
+REAL = Path(__file__).parents[2] / "shared" / "data"
+COMPANIES = Path(__file__).parent / "companies"
+
+CUSTOMERS = "CustomerID,Company Name,SignupDate\n" + "".join(f"00{n},Firm {n},2024-01-{n:02}\n" for n in range(1, 10))
+CONTRACTS = "customer,start_date,end_date,monthly_fee\n" + "".join(
+    f"00{n},2024-01-{n:02},{'2024-06-30' if n % 3 == 0 else ''},{100 * n}\n" for n in range(1, 10)
+)
+
+
+def folder_of(folder: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+def settings_of(proposal: Proposal) -> Settings:
+    """The settings as a command would read them from the proposal."""
+    return read_settings(proposal.write())
+
+
+def rows(settings: Settings) -> dict[str, int]:
+    """The rows of every table once opened by these settings; the contract must find nothing fatal."""
+    opened = open_sources(settings)
+    try:
+        assert [] == opened.unreadable
+        assert [] == [found.told() for found in check_contract(opened, settings) if found.severity == "fatal"]
+        return {name: int(table.count().execute()) for name, table in opened.tables.items()}
+    finally:
+        opened.close()
+
+
+def mapped(settings: Settings) -> dict[str, dict[str, str]]:
+    """The column maps without those that only repeat our name."""
+    maps = {
+        table: {ours: theirs for ours, theirs in columns.items() if ours != theirs}
+        for table, columns in settings.data.columns.items()
+    }
+    return {table: columns for table, columns in maps.items() if columns}
+
+
+def test_renamed_columns_find_ours(tmp_path: Path) -> None:
+    """Names of another manner are mapped, ids keep their zeros, and what costs money stands to be confirmed."""
+    proposal = propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS}))
+    settings = settings_of(proposal)
+    assert {"accounts": "customers.csv", "subscriptions": "contracts.csv"} == settings.data.sources
+    assert {
+        "accounts": {"account_id": "CustomerID", "created_at": "SignupDate", "name": "Company Name"},
+        "subscriptions": {
+            "account_id": "customer",
+            "started_on": "start_date",
+            "ended_on": "end_date",
+            "mrr": "monthly_fee",
+        },
+    } == mapped(settings)
+    assert {"accounts": 9, "subscriptions": 9} == rows(settings)
+    lines = proposal.toml().splitlines()
+    confirmed = {line.split()[0] for line in lines if "please confirm: " in line and not line.startswith("#")}
+    assert {"mrr", "ended_on"} == confirmed
+    assert [line for line in lines if line.startswith("# notice_on") and "gave notice" in line]
+    assert "end_date (2024-06-30; filled in 33% of the rows)" in proposal.told()
+    assert "mrr ← monthly_fee (100, 200)" in proposal.told()
+
+
+def test_names_of_people_stay_out_of_the_file(tmp_path: Path) -> None:
+    """Sample texts are shown and not written: the settings are kept where code is."""
+    proposal = propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS}))
+    assert "Firm 1" in proposal.told()
+    assert "Firm 1" not in proposal.toml()
+
+
+def test_semicolons_and_tabs(tmp_path: Path) -> None:
+    files = {"customers.csv": CUSTOMERS.replace(",", ";"), "contracts.tsv": CONTRACTS.replace(",", "\t")}
+    assert {"accounts": 9, "subscriptions": 9} == rows(settings_of(propose(folder_of(tmp_path, files))))
+
+
+def test_a_folder_of_months_is_one_table(tmp_path: Path) -> None:
+    """Monthly Parquet files below a folder become one glob, also where a later month has one column more."""
+    folder_of(tmp_path, {"crm/customers.csv": CUSTOMERS, "crm/contracts.csv": CONTRACTS})
+    months = tmp_path / "warehouse" / "events"
+    months.mkdir(parents=True)
+    for month in (1, 2, 3):
+        extra = ", 'web' AS channel" if month == 3 else ""
+        logins = (
+            f"SELECT '00' || n AS customer_id, TIMESTAMP '2024-0{month}-05 10:00:00' AS ts, 'login' AS action{extra}"
+        )
+        duckdb.execute(f"COPY ({logins} FROM range(1, 10) AS t(n)) TO '{months}/2024-0{month}.parquet'")
+    settings = settings_of(propose(tmp_path))
+    assert "warehouse/events/*.parquet" == settings.data.usage
+    assert {"account_id": "customer_id", "occurred_at": "ts", "event": "action"} == mapped(settings)["usage"]
+    assert {"accounts": 9, "subscriptions": 9, "usage": 27} == rows(settings)
+
+
+def test_numbered_files_beside_others_are_one_table(tmp_path: Path) -> None:
+    month = "account,time,event\n001,2024-02-01 10:00:00,login\n"
+    files = {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "usage_1.csv": month, "usage_2.csv": month}
+    assert "usage_*.csv" == settings_of(propose(folder_of(tmp_path, files))).data.usage
+
+
+def test_without_subscriptions_silence_is_leaving(tmp_path: Path) -> None:
+    """Orders define use; the events that only take back do not."""
+    orders = "client_id,timestamp,event,quantity\n" + "".join(
+        f"00{n},2024-02-0{day} 09:00:00,{event},{amount}\n"
+        for n in range(1, 10)
+        for day, event, amount in ((1, "order", 50), (2, "order", 70), (3, "return", -20))
+    )
+    proposal = propose(folder_of(tmp_path, {"clients.csv": CUSTOMERS, "orders.csv": orders}))
+    settings = settings_of(proposal)
+    assert ("inactivity", ("order",)) == (settings.churn.definition, settings.churn.activity_events)
+    assert {"accounts": 9, "usage": 27} == rows(settings)
+    assert "Is that so?" in proposal.told()
+
+
+def test_orders_without_an_event_are_called_after_their_file(tmp_path: Path) -> None:
+    orders = "order_id,customer_id,order_date,total\n" + "".join(f"O{n},00{n},2024-02-0{n},5\n" for n in range(1, 10))
+    proposal = propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "orders.csv": orders}))
+    settings = settings_of(proposal)
+    assert isinstance(settings.data.usage, SqlSource)
+    assert "'order' AS event" in settings.data.usage.sql
+    assert {"accounts": 9, "usage": 9} == rows(settings)
+    assert "read as event 'order'" in proposal.told()
+
+
+def test_a_join_finds_the_account(tmp_path: Path) -> None:
+    """Usage that knows its subscription alone comes with a query that finds the account, and a question."""
+    contracts = "subscription_id," + "\n".join(
+        line if n == 0 else f"S{n},{line}" for n, line in enumerate(CONTRACTS.splitlines())
+    )
+    used = "subscription_id,usage_date,feature_name\n" + "".join(f"S{n},2024-03-01,export\n" for n in range(1, 10))
+    files = {"customers.csv": CUSTOMERS, "contracts.csv": contracts, "feature_usage.csv": used}
+    proposal = propose(folder_of(tmp_path, files))
+    assert {"accounts": 9, "subscriptions": 9, "usage": 9} == rows(settings_of(proposal))
+    assert "usage (feature_usage.csv) has subscription_id rather than account_id" in " ".join(proposal.told().split())
+
+
+def test_an_account_column_of_any_name_is_known_by_its_values(tmp_path: Path) -> None:
+    contracts = CONTRACTS.replace("customer,", "firma,")
+    settings = settings_of(propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": contracts})))
+    assert "firma" == mapped(settings)["subscriptions"]["account_id"]
+
+
+def test_a_years_money_is_no_mrr(tmp_path: Path) -> None:
+    """Neither a yearly amount nor a flag of departure is taken; both are asked about."""
+    contracts = CONTRACTS.replace("end_date,monthly_fee", "churn_flag,arr_amount")
+    proposal = propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": contracts}))
+    columns = tomllib.loads(proposal.toml())["data"]["columns"]["subscriptions"]
+    assert not {"mrr", "ended_on"} & columns.keys()
+    toml = proposal.toml().splitlines()
+    assert [line for line in toml if line.startswith("# mrr") and "arr_amount is a year's" in line]
+    assert [line for line in toml if line.startswith("# ended_on")]
+    told = " ".join(proposal.told().split())
+    assert "Is arr_amount / 12 right?" in told
+    assert "no column says when a term ended" in told
+    assert "churn_flag says that a customer left, not when" in told
+
+
+def test_values_overrule_names(tmp_path: Path) -> None:
+    """A column named like a start that holds no dates yields to another one that does."""
+    lines = CONTRACTS.replace("start_date", "valid_from").splitlines()
+    contracts = "\n".join([f"{lines[0]},start_date", *(f"{line},first quarter" for line in lines[1:])])
+    settings = settings_of(propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": contracts})))
+    assert "valid_from" == mapped(settings)["subscriptions"]["started_on"]
+
+
+def test_tables_of_another_company(tmp_path: Path) -> None:
+    """Rows of unknown accounts: left aside under a foreign name, passed over for known ones, or else asked about."""
+    strange = "account_id,timestamp,event\nX1,2024-03-01,login\nX2,2024-03-02,login\n"
+    known = strange.replace("X", "00")
+    files = {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "zebra.csv": strange}
+    proposal = propose(folder_of(tmp_path / "foreign", files))
+    assert "Fits nothing, not used: zebra.csv" in proposal.told()
+    proposal = propose(folder_of(tmp_path / "both", files | {"usage.csv": strange, "our_usage.csv": known}))
+    assert "our_usage.csv" == settings_of(proposal).data.usage
+    proposal = propose(folder_of(tmp_path / "named", files | {"usage.csv": strange}))
+    assert "usage (usage.csv): only 0% of the sampled rows speak of an account" in " ".join(proposal.told().split())
+
+
+def test_dates_of_another_form_are_asked_about(tmp_path: Path) -> None:
+    customers = CUSTOMERS.replace("2024-01-", "01.2024.")
+    proposal = propose(folder_of(tmp_path, {"customers.csv": customers, "contracts.csv": CONTRACTS}))
+    assert "accounts.created_at ← SignupDate (01.2024.01, 01.2024.02): most values are not a date" in " ".join(
+        proposal.told().split()
+    )
+
+
+def test_one_table_for_accounts_and_terms(tmp_path: Path) -> None:
+    """A list of customers with their fee and their end serves as both tables, and the user is told."""
+    customers = "customer_id,created_at,monthly_fee,cancelled_at\n" + "".join(
+        f"C{n},2024-01-0{n},90,{'2024-05-01' if n == 2 else ''}\n" for n in range(1, 10)
+    )
+    proposal = propose(folder_of(tmp_path, {"customers.csv": customers}))
+    assert {"accounts": 9, "subscriptions": 9} == rows(settings_of(proposal))
+    assert "subscription_history = false" in proposal.told()
+
+
+def test_a_list_of_departures_is_no_usage(tmp_path: Path) -> None:
+    departures = "account_id,churn_date,reason\n" + "".join(f"00{n},2024-05-01,price\n" for n in range(1, 5))
+    files = {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "churn_events.csv": departures}
+    proposal = propose(folder_of(tmp_path, files))
+    assert {"accounts", "subscriptions"} == settings_of(proposal).data.sources.keys()
+    assert "churn_events.csv (account_id, churn_date, reason) lists departures" in " ".join(proposal.told().split())
+
+
+@pytest.mark.parametrize(
+    ("files", "missing"),
+    [({"contracts.csv": CONTRACTS}, ("accounts",)), ({"customers.csv": CUSTOMERS}, ("subscriptions",))],
+)
+def test_a_required_table_is_missed_by_name(tmp_path: Path, files: dict[str, str], missing: tuple[str, ...]) -> None:
+    """The rest is still written; the settings, read too early, name the same table."""
+    proposal = propose(folder_of(tmp_path, files))
+    assert missing == proposal.missing
+    assert f"Not found, and required: {missing[0]}" in proposal.told()
+    assert [
+        line for line in proposal.toml().splitlines() if line.startswith(f"# {missing[0]} =") and "REQUIRED" in line
+    ]
+    with pytest.raises(UsageError, match=missing[0]):
+        settings_of(proposal)
+
+
+def test_accounts_made_from_terms(tmp_path: Path) -> None:
+    """The comment that stands for missing accounts is a line that works once the mark before it is gone."""
+    proposal = propose(folder_of(tmp_path, {"contracts.csv": CONTRACTS}))
+    path = proposal.write()
+    path.write_text(proposal.toml().replace("# accounts = {", "accounts = {"), encoding="utf-8")
+    assert {"accounts": 9, "subscriptions": 9} == rows(read_settings(path))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "No tables in"),
+        ({"notes.txt": "a,b"}, "No tables in"),
+        ({"accounts.parquet": "no Parquet"}, r"None of the tables in .*\n  is no Parquet file: accounts\.parquet"),
+        ({"accounts.csv": ""}, r"is empty: accounts\.csv"),
+    ],
+)
+def test_nothing_to_propose(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        propose(folder_of(tmp_path, files))
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder"):
+        propose(tmp_path / "absent")
+
+
+def test_unreadable_and_unused_files_are_listed(tmp_path: Path) -> None:
+    """One broken file does not hide the others."""
+    folder_of(
+        tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "u.parquet": "no", "x.csv": "p,q\n1,2\n"}
+    )
+    (tmp_path / "latin.csv").write_bytes("id,name\n1,Müller\n".encode("latin-1"))
+    proposal = propose(tmp_path)
+    assert {"accounts": 9, "subscriptions": 9} == rows(settings_of(proposal))
+    told = proposal.told()
+    assert "is not UTF-8: latin.csv" in told
+    assert "is no Parquet file: u.parquet" in told
+    assert "Fits nothing, not used: x.csv" in told
+
+
+def test_settings_in_use_are_left_alone(tmp_path: Path) -> None:
+    proposal = propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "churn.toml": "mine"}))
+    with pytest.raises(UsageError, match=r"churn\.toml is there already"):
+        proposal.write()
+    assert "mine" == (tmp_path / "churn.toml").read_text()
+    assert proposal.toml() == proposal.write(force=True).read_text(encoding="utf-8")
+
+
+def test_awkward_names(tmp_path: Path) -> None:
+    """Quotes in names reach neither SQL nor TOML unquoted; a line break in a value stays out of the comments."""
+    orders = 'order "no",customer_id,order_date\n' + "".join(f"O{n},00{n},2024-02-0{n}\n" for n in range(1, 10))
+    customers = CUSTOMERS.replace("Firm 3", '"Firm\n3"')
+    proposal = propose(folder_of(tmp_path, {"customers.csv": customers, "o'brien orders.csv": orders}))
+    assert {"accounts": 9, "usage": 9} == rows(settings_of(proposal))
+
+
+def test_the_demo_company_is_recognised_whole(tmp_path: Path) -> None:
+    """Every table of the contract, versions and all, and not the hidden truth beside them."""
+    write_company(tmp_path, accounts=30, seed=3)
+    proposal = propose(tmp_path)
+    settings = settings_of(proposal)
+    demo = tomllib.loads((Path(__file__).parents[1] / "pipeline" / "demo" / "churn.toml").read_text())
+    sources = {name: source for name, source in demo["data"].items() if name != "recorded_from"}
+    assert sources == settings.data.sources
+    assert {} == mapped(settings)
+    assert (
+        demo["run"]["as_of"]
+        == tomllib.loads(proposal.toml().replace("# [run]", "[run]").replace("# as_of", "as_of"))["run"]["as_of"]
+    )
+    assert "Fits nothing, not used: hidden/risk.parquet" in proposal.told()
+
+
+def real(name: str) -> Path:
+    if not (REAL / name).is_dir():
+        pytest.skip(f"../shared/data/{name} is absent")
+    return REAL / name
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["crm5", "wholesale"])
+def test_real_tables_as_a_person_maps_them(name: str, tmp_path: Path) -> None:
+    """The proposal equals the settings that a person wrote for these tables."""
+    folder = real(name)
+    by_hand = tomllib.loads((COMPANIES / f"{name}.toml").read_text())
+    proposal = propose(folder)
+    (tmp_path / "churn.toml").write_text(proposal.toml(), encoding="utf-8")
+    settings = read_settings(tmp_path / "churn.toml")
+    sources = {table: Path(source).name for table, source in by_hand["data"].items() if table != "columns"}
+    assert sources == settings.data.sources
+    assert by_hand["data"].get("columns", {}) == mapped(settings)
+    churn = by_hand["churn"]
+    assert churn.get("definition", "subscription") == settings.churn.definition
+    assert churn.get("activity_events") == (settings.churn.activity_events and [*settings.churn.activity_events])
+    assert str(by_hand["run"]["as_of"]) in proposal.toml()
+
+
+@pytest.mark.real
+def test_real_tables_of_foreign_names(tmp_path: Path) -> None:
+    """RavenStack: four tables, one by a join, and the doubts that a careful reader has about them."""
+    for file in real("ravenstack").iterdir():
+        (tmp_path / file.name).symlink_to(file.resolve())
+    proposal = propose(tmp_path)
+    settings = settings_of(proposal)
+    assert {"accounts": 500, "subscriptions": 5000, "usage": 25000, "tickets": 2000} == rows(settings)
+    by_hand: dict[str, Any] = tomllib.loads((COMPANIES / "ravenstack.toml").read_text())["data"]["columns"]
+    assert by_hand == {table: names for table, names in mapped(settings).items() if table != "tickets"}
+    told = " ".join(proposal.told().split())
+    assert "has subscription_id rather than account_id" in told
+    assert "arr_amount (33432, 9996) was not taken" in told
+    assert "ravenstack_churn_events.csv" in told
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("company", "grace_days", "seen_from", "expected"),
+    [
+        ("ravenstack", 30, None, 2),
+        ("ravenstack", 0, None, 8),
+        ("ravenstack_departed", 30, None, 169),
+        ("ravenstack_departed", 30, date(2025, 2, 1), 211),
+        ("ravenstack_departed", 0, None, 481),
+    ],
+)
+def test_departures_of_a_real_company(company: str, grace_days: int, seen_from: date | None, expected: int) -> None:
+    """The settings kept for RavenStack count the departures that their comments tell."""
+    real("ravenstack")
+    settings = read_settings(COMPANIES / f"{company}.toml")
+    settings = settings.model_copy(update={"churn": settings.churn.model_copy(update={"grace_days": grace_days})})
+    assert {"accounts": 500, "subscriptions": 5000, "usage": 25000, "tickets": 2000} == rows(settings)
+    opened = open_sources(settings)
+    try:
+        found = churns(history(opened, settings), settings.today(seen_from))
+        assert expected == found.count().execute()
+    finally:
+        opened.close()
