@@ -1,0 +1,75 @@
+"""`churn demo` as a newcomer meets it: one screen, and the same values for the same seed on any machine."""
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from command_line import SPARSE, Answer, churn
+
+NIGHT = re.compile(
+    r"Demo, night of Mon 2 Nov 2026 · (?P<customers>[\d,]+) customers · 60 days · \d+ in 100 leave · "
+    r"(?P<high>\d+) high \(\d+\s?% or more\), (?P<medium>\d+) medium \(\d+\s?%\)"
+)
+ENTRY = re.compile(
+    r" (?P<place>\d)  \S.+?  +(1 in \d+|\d in 10) +MRR +[\d,]+ +at stake +(?P<at_stake>[\d,]+) +CSM \w+@example\.com"
+)
+REASON = re.compile(r"    [A-Z\d].*\.")
+SKILL = re.compile(r"How good is this\? .+   churn backtest")
+NEXT = re.compile(
+    r"One account: churn explain (?P<account>A-\d+) -c (?P<config>\S+) · Your own data: churn init FOLDER"
+)
+
+
+@pytest.fixture(scope="module")
+def two_threads(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
+    """The same demo as `trained_demo`, made, trained and scored with two threads: its screen, its settings."""
+    folder = tmp_path_factory.mktemp("demo_two_threads") / "company"
+    made = churn("demo", folder, "--accounts", "250", env={**SPARSE, "CHURN__ENGINE__THREADS": "2"})
+    assert made.exit_status == 0, made.stderr
+    return made, folder / "churn.toml"
+
+
+def exported(config: Path, folder: Path) -> pd.DataFrame:
+    file = folder / f"{config.parent.parent.name}.parquet"
+    assert churn("export", "-c", config, "--out", file).exit_status == 0
+    return pd.read_parquet(file)
+
+
+def test_the_same_seed_gives_the_same_values_at_any_thread_count(
+    trained_demo: Path, two_threads: tuple[Answer, Path], tmp_path: Path
+) -> None:
+    """Every column of every account, to the last bit: sums run in fixed point, frames are sorted by key."""
+    one, two = exported(trained_demo, tmp_path), exported(two_threads[1], tmp_path)
+    assert len(one) == 250
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_the_screen_is_a_list_with_reasons(two_threads: tuple[Answer, Path]) -> None:
+    """The night, up to five customers by what is at stake, two sentences each, the skill, and where to go on."""
+    headline, blank, *entries, blank_too, skill, onward = two_threads[0].stdout.rstrip("\n").split("\n")
+    assert ("", "") == (blank, blank_too)
+    night = NIGHT.fullmatch(headline)
+    assert night, headline
+    assert "250" == night["customers"]
+    shown = [ENTRY.fullmatch(line) for line in entries if not line.startswith("    ")]
+    assert all(shown), entries
+    assert min(5, int(night["high"]) + int(night["medium"])) == len(shown)
+    places = [int(entry["place"]) for entry in shown if entry]
+    at_stake = [int(entry["at_stake"].replace(",", "")) for entry in shown if entry]
+    assert (list(range(1, len(shown) + 1)), sorted(at_stake, reverse=True)) == (places, at_stake)
+    reasons = [line for line in entries if line.startswith("    ")]
+    assert all(REASON.fullmatch(line) for line in reasons), reasons
+    assert len(shown) <= len(reasons) <= 2 * len(shown)
+    assert SKILL.fullmatch(skill), skill
+    following = NEXT.fullmatch(onward)
+    assert following, onward
+    assert 0 == churn("explain", following["account"], "-c", following["config"]).exit_status
+
+
+def test_the_settings_say_that_this_is_a_demo(two_threads: tuple[Answer, Path]) -> None:
+    """By this its folder may be written over, and a fixed night is not warned of as old."""
+    run = tomllib.loads(two_threads[1].read_text(encoding="utf-8"))["run"]
+    assert {"as_of": date(2026, 11, 2), "demo": True} == run

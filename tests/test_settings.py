@@ -1,0 +1,223 @@
+"""`churn.toml` and its environment: nothing unknown is accepted, and what is wrong is said where it stands."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.errors import UsageError
+from pipeline.settings import Settings, SqlSource, read_settings
+
+TABLES = '[data]\naccounts = "accounts.parquet"\nsubscriptions = "subscriptions.parquet"\nusage = "usage.parquet"\n'
+INACTIVITY = '[churn]\ndefinition = "inactivity"\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "churn.toml"
+
+
+def settings(file: Path, text: str = "") -> Settings:
+    file.write_text(TABLES + text, encoding="utf-8")
+    return read_settings(file)
+
+
+def refusal(file: Path, text: str) -> str:
+    with pytest.raises(UsageError) as refused:
+        settings(file, text)
+    return str(refused.value)
+
+
+def test_two_tables_are_enough(file: Path) -> None:
+    """Every key but the required tables has a default, and these are the ones that are documented."""
+    read = settings(file)
+    assert {"accounts", "subscriptions", "usage"} == read.data.sources.keys()
+    assert ("subscription", "ended", 60, 30, 28) == (
+        read.churn.definition,
+        read.churn.event,
+        read.churn.horizon_days,
+        read.churn.grace_days,
+        read.churn.snapshot_every_days,
+    )
+    assert (10, 2.0, 4.0) == (read.book.calls_per_week, read.book.medium, read.book.high)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[churn]\ngrace_day = 30\n", "[churn] grace_day: unknown key; did you mean grace_days?"),
+        ('[stroe]\nurl = "x"\n', "stroe: unknown key; did you mean store?"),
+        ("[book]\ncalls = 3\nweek = 2\n", "[book] week: unknown key"),
+        ('ticket = "t.csv"\n', "[data] ticket: unknown key; did you mean tickets?"),
+        ('folder = "x"\n', "[data] folder: unknown key"),
+        (
+            '[churn]\nhorizon_days = "two months"\n',
+            "[churn] horizon_days = 'two months': Input should be a valid integer",
+        ),
+        ("[churn]\nhorizon_days = 0\n", "[churn] horizon_days = 0: Input should be greater than or equal to 1"),
+        ('[churn]\nevent = "cancelled"\n', "[churn] event = 'cancelled': Input should be 'ended' or 'notice'"),
+        ("tickets = 7\n", "[data] tickets = 7: "),
+        ("tickets = { sql = 7 }\n", "[data] tickets.sql = 7: "),
+        ('tickets = { query = "FROM t" }\n', "[data] tickets.query: unknown key"),
+        ('tickets = { sql = "" }\n', "[data] tickets.sql = '': "),
+        ('[data.columns.invoice]\namount = "x"\n', "no table is called 'invoice'; did you mean invoices?"),
+        ('[data.columns.usage]\nocurred_at = "x"\n', "usage has no column 'ocurred_at'; did you mean occurred_at?"),
+        ('constant = ["industry"]\n', "'industry' is no table.column, such as 'accounts.industry'"),
+        ('constant = ["accounts.industri"]\n', "accounts has no column 'industri'; did you mean industry?"),
+        ("[pages]\npricing = []\n", "the group 'pricing' has no patterns"),
+        ('[pages]\n"pricing page" = ["/pricing*"]\n', "the group 'pricing page' needs a name of letters"),
+        ("[book]\nmedium = 4.0\nhigh = 4.0\n", "high = 4.0 must be above medium = 4.0"),
+        ('[store]\nurl = ""\n', "[store] url = '': String should have at least 1 character"),
+        ('[tracking]\nuri = ""\n', "[tracking] uri = '': String should have at least 1 character"),
+        ("[run]\nas_of = 2026-02-30\n", "is not TOML: "),
+        ('[run]\nas_of = "soon"\n', "[run] as_of = 'soon': Input should be a valid date"),
+        ("[company]\nname = Acme\n", "is not TOML: "),
+        (
+            f"{INACTIVITY}inactive_days = 60\nhorizon_days = 30\n",
+            "horizon_days = 30 is shorter than inactive_days = 60",
+        ),
+        (f'{INACTIVITY}event = "notice"\n', 'event = "notice" needs definition = "subscription"'),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_where_it_stands(file: Path, text: str, told: str) -> None:
+    """Section, key, the value seen, and the name that was probably meant."""
+    message = refusal(file, text)
+    assert str(file) in message
+    assert told in message
+
+
+def test_every_problem_is_told_at_once(file: Path) -> None:
+    message = refusal(file, "[churn]\nhorizon = 3\ngrace_days = -1\n[book]\ncalls_per_week = 1.5\n")
+    assert 3 == len([line for line in message.splitlines() if line.startswith("  [")])
+
+
+@pytest.mark.parametrize(
+    ("text", "missing", "definition"),
+    [("", "subscriptions", "subscription"), (INACTIVITY, "usage", "inactivity")],
+)
+def test_required_tables_depend_on_the_definition(file: Path, text: str, missing: str, definition: str) -> None:
+    """Churn of terms cannot be seen without terms, churn of silence not without use."""
+    file.write_text(f'[data]\naccounts = "accounts.csv"\n{text}', encoding="utf-8")
+    with pytest.raises(UsageError) as refused:
+        read_settings(file)
+    assert f'[data] lacks {missing}, which definition = "{definition}" needs' in str(refused.value)
+    assert f'{missing} = "data/{missing}.parquet"' in str(refused.value)
+
+
+def test_a_file_that_is_not_there_leads_to_the_commands_that_write_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"No settings at .*nowhere\.toml.*churn init.*churn demo"):
+        read_settings(tmp_path / "nowhere.toml")
+
+
+def test_a_table_may_be_a_query(file: Path) -> None:
+    read = settings(file, "tickets = { sql = \"SELECT * FROM 'raw.csv'\" }\n")
+    assert SqlSource(sql="SELECT * FROM 'raw.csv'") == read.data.sources["tickets"]
+
+
+def test_accounts_may_have_further_columns(file: Path) -> None:
+    """A column of the company's own can be mapped, and declared constant."""
+    read = settings(file, 'constant = ["accounts.region"]\n[data.columns.accounts]\nregion = "sales_region"\n')
+    assert ("accounts.region",) == read.data.constant
+
+
+# --- the environment
+
+
+def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One key is overridden; its neighbours in the section stay as the file has them."""
+    monkeypatch.setenv("CHURN__CHURN__HORIZON_DAYS", "90")
+    monkeypatch.setenv("CHURN__PAGES__PRICING", '["/prix*"]')
+    monkeypatch.setenv("CHURN__BOOK__VALUE_EVENTS", '["order", "return"]')
+    read = settings(file, "[churn]\nhorizon_days = 31\ngrace_days = 0\n")
+    assert (90, 0) == (read.churn.horizon_days, read.churn.grace_days)
+    assert {"pricing": ("/prix*",)} == read.pages
+    assert ("order", "return") == read.book.value_events
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (
+            "CHURN__CHURN__GRACE_DAY",
+            "3",
+            "CHURN__CHURN__GRACE_DAY names no setting; did you mean CHURN__CHURN__GRACE_DAYS?",
+        ),
+        ("CHURN__STOREURL", "x", "CHURN__STOREURL names no setting; did you mean CHURN__STORE__URL?"),
+        ("churn__engine__thread", "1", "churn__engine__thread names no setting; did you mean CHURN__ENGINE__THREADS?"),
+        ("CHURN__PAGESX", "[]", "CHURN__PAGESX names no setting"),
+        ("CHURN__FOLDER", "x", "CHURN__FOLDER names no setting"),
+        ("CHURN__ENGINE__THREADS", "two", "[engine] threads = 'two': Input should be a valid integer"),
+        ("CHURN__ENGINE__THREADS", "", "[engine] threads = '': Input should be a valid integer"),
+        ("CHURN__STORE__URL", "", "[store] url = '': String should have at least 1 character"),
+        ("CHURN__BOOK__VALUE_EVENTS", "order", "CHURN__BOOK__VALUE_EVENTS"),
+        ("CHURN__DATA__COLUMNS", "{", "written as JSON"),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    """A variable that names nothing would otherwise do nothing, in silence."""
+    monkeypatch.setenv(name, value)
+    assert told in refusal(file, "")
+
+
+def test_variables_of_other_programs_are_left_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHURN_HOME", "x")
+    assert "Company" == settings(file).company.name
+
+
+# --- paths, dates, secrets
+
+
+def test_paths_hang_on_the_folder_of_the_file(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same file means the same tables and the same store from every working directory."""
+    file.write_text(TABLES, encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    read = read_settings(Path("../churn.toml"))
+    assert tmp_path.resolve() == read.folder
+    assert f"sqlite:///{tmp_path.resolve()}/churn.db" == read.located(read.store.url)
+    assert f"sqlite:///{tmp_path.resolve()}/var/x.db" == read.located("sqlite:///var/x.db")
+
+
+@pytest.mark.parametrize("url", ["sqlite:////var/lib/churn.db", "postgresql://u:p@host/db", "http://mlflow:5000"])
+def test_other_addresses_stay_as_they_are(file: Path, url: str) -> None:
+    assert url == settings(file).located(url)
+
+
+def test_today_is_what_was_asked_then_what_is_set_then_the_date_in_utc(file: Path) -> None:
+    fixed = settings(file, "[run]\nas_of = 2026-11-02\n")
+    assert date(2026, 1, 1) == fixed.today(date(2026, 1, 1))
+    assert date(2026, 11, 2) == fixed.today()
+    before = datetime.now(UTC).date()
+    assert before <= settings(file).today() <= datetime.now(UTC).date()
+
+
+def test_settings_cannot_change_after_reading(file: Path) -> None:
+    read = settings(file)
+    with pytest.raises(ValidationError, match="frozen"):
+        read.churn.horizon_days = 90  # type: ignore[misc]
+
+
+def test_passwords_are_starred_in_what_is_stored_with_a_model(file: Path) -> None:
+    """MLflow shows a run's settings to everybody who may look at it."""
+    read = settings(
+        file,
+        '[store]\nurl = "postgresql://churn:s3cr@t:/x@db:5432/churn"\n[tracking]\nuri = "https://ml:t0ken@mlflow:5000"\n',
+    )
+    plain = read.without_secrets()
+    assert "postgresql://churn:***@db:5432/churn" == plain["store"]["url"]
+    assert "https://ml:***@mlflow:5000" == plain["tracking"]["uri"]
+    assert "sqlite:///churn.db" == settings(file).without_secrets()["store"]["url"]
+
+
+def test_a_model_answers_one_question(file: Path) -> None:
+    """Settings that change what is predicted are part of the question; those that only change the list are not."""
+    question = settings(file).question()
+    for text in ("horizon_days = 90", "grace_days = 0", 'event = "notice"', "count_free = true", "lead_days = 7"):
+        assert question != settings(file, f"[churn]\n{text}\n").question(), text
+    assert question == settings(file, "[book]\ncalls_per_week = 3\n[churn]\nsnapshot_every_days = 7\n").question()
+    silence = settings(file, INACTIVITY).question()
+    assert silence != settings(file, f"{INACTIVITY}inactive_days = 30\n").question()
+    assert silence == settings(file, f"{INACTIVITY}grace_days = 3\n").question()
