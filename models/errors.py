@@ -1,12 +1,26 @@
-"""What this package refuses, each with what was found and what to do. None of these is cured by trying again."""
+"""What this package refuses, each with what was found and what to do; trying again cures none of it. `TrackingFailed`
+alone is no refusal.
+"""
 
 from collections.abc import Sequence
 
-__all__ = ["ColumnsDiffer", "CorruptModel", "ModelRefusal", "NoChampion", "NoTestDate", "TooFewDepartures"]
+__all__ = [
+    "ColumnsDiffer",
+    "CorruptModel",
+    "ModelRefusal",
+    "NoChampion",
+    "NoTestDate",
+    "TooFewDepartures",
+    "TrackingFailed",
+]
 
 
 class ModelRefusal(Exception):
     """Base of every refusal of `models`; its text is meant for the person at the terminal."""
+
+
+class TrackingFailed(Exception):
+    """MLflow could not be reached or did not answer: no refusal, for trying again may help."""
 
 
 class TooFewDepartures(ModelRefusal):

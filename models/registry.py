@@ -21,7 +21,7 @@ import numpy as np
 from sqlalchemy.engine import make_url
 
 from models.churn_model import ChurnModel
-from models.errors import NoChampion
+from models.errors import NoChampion, TrackingFailed
 from models.evaluate import Evaluation
 
 __all__ = ["CHAMPION", "Registered", "TrainingRun", "load_champion", "load_version", "promote", "register"]
@@ -36,6 +36,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+PATIENCE: Final[Mapping[str, str]] = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""With MLflow's own seven retries a server that is gone holds a command for minutes. Set the variables to wait more."""
 
 
 @dataclass(frozen=True)
@@ -196,8 +198,10 @@ def _metrics(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
 
 @contextmanager
 def _tracking(uri: str) -> Iterator[ModuleType]:
-    """MLflow, silent, pointed at `uri` for as long as the block lasts."""
+    """MLflow, silent, pointed at `uri` for as long as the block lasts. Raises `TrackingFailed` for what it raises."""
     os.environ.update(ENVIRONMENT)
+    for variable, value in PATIENCE.items():
+        os.environ.setdefault(variable, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside MLflow and what it imports; nothing of ours runs there
         import mlflow
@@ -212,6 +216,11 @@ def _tracking(uri: str) -> Iterator[ModuleType]:
         mlflow.set_tracking_uri(uri)
         try:
             yield mlflow
+        except mlflow.MlflowException as error:
+            first = str(error).splitlines()[0][:300]
+            raise TrackingFailed(
+                f"MLflow at {_without_password(uri)} failed: {first}\nCheck [tracking] uri and whether it answers."
+            ) from error
         finally:
             mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it, which MLflow's hint forgets
 

@@ -89,6 +89,8 @@ def _told(as_json: bool) -> Iterator[None]:
 def _known(error: Exception) -> tuple[str | None, int]:
     """Failures of the libraries that a person can do something about."""
     kind = f"{type(error).__module__}.{type(error).__name__}"
+    if kind == "models.errors.TrackingFailed":
+        return str(error), 1
     if kind.startswith("models.errors."):
         return str(error), RefusedError.exit_status
     if "OutOfMemoryException" in kind or "duckdb.IOException" in kind:

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from models.errors import ModelRefusal
+from models.errors import ModelRefusal, TrackingFailed
 from models.registry import load_champion
 from pipeline.errors import ExpectedError, UsageError
 from pipeline.settings import Settings, read_settings
@@ -92,7 +92,7 @@ def _tables(settings: Settings) -> Finding:
 def _champion(settings: Settings) -> Finding:
     try:
         model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
-    except ModelRefusal as error:
+    except (ModelRefusal, TrackingFailed) as error:
         return Finding("champion", False, str(error))
     return Finding("champion", True, f"version {version}, trained on snapshots to {model.about['last_as_of']}")
 
@@ -112,7 +112,9 @@ def _store(settings: Settings, oldest: timedelta | None) -> Finding:
     age = datetime.now(UTC) - finished
     hours = age.total_seconds() / 3600
     seen = f"night of {shown.as_of}, {shown.accounts:,} accounts, published {hours:.1f} hours ago"
-    return Finding("store", oldest is None or age <= oldest, seen)
+    if oldest is not None and age > oldest:
+        return Finding("store", False, f"{seen}, more than {oldest.total_seconds() / 3600:g}. Did the night run?")
+    return Finding("store", True, seen)
 
 
 def _disk(settings: Settings) -> Finding:

@@ -326,3 +326,13 @@ def test_the_installed_command_answers(trained_demo: Path) -> None:
     answer = churn_process("export", "-c", trained_demo, "--out", trained_demo.parent / "x.xlsx")
     assert (2, "") == (answer.exit_status, answer.stdout)
     assert answer.stderr.startswith("'x.xlsx' does not say what format to write")
+
+
+def test_a_tracking_server_that_is_gone_is_told_and_may_be_retried(trained_demo: Path) -> None:
+    """Nothing listens on the discard port: the night ends with 1, without a traceback; the store keeps its night."""
+    env = {"CHURN__TRACKING__URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    answer = churn("score", "-c", trained_demo, env=env)
+    assert answer.exit_status == 1
+    assert answer.message.startswith("MLflow at http://127.0.0.1:9 failed: ")
+    assert "Check [tracking] uri" in answer.message
+    assert churn("explain", "-c", trained_demo, "nobody").exit_status == 2  # the night is still there to be asked

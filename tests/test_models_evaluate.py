@@ -120,6 +120,6 @@ def test_baselines_sort_as_a_manager_would_and_need_their_column() -> None:
     frame = pd.DataFrame({"days_to_renewal": [90.0, 3.0, np.nan], "days_since_use": [2.0, np.nan, 30.0]})
     scores = baseline_scores(frame)
     assert [1, 0, 2] == np.argsort(-scores["days to renewal"]).tolist()
-    assert [2, 0, 1] == np.argsort(-scores["last use"]).tolist()
+    assert [1, 2, 0] == np.argsort(-scores["last use"]).tolist()  # no use on record is the longest silence
     assert baseline_scores(frame[["days_since_use"]]).keys() == {"last use"}
     assert baseline_scores(frame.assign(days_since_use=np.nan)).keys() == {"days to renewal"}
