@@ -164,6 +164,8 @@ SUBSCRIPTIONS: Final = Table(
         Rule(
             "term_months", "at_least", 0.0, _FATAL, "Months committed to; leave it empty where there is no commitment."
         ),
+        Rule("seats", "finite", None, _FATAL, "Replace NaN and infinity by the count, or by null."),
+        Rule("term_months", "finite", None, _FATAL, "Replace NaN and infinity by the months, or by null."),
         Rule("notice_on", "not_before", "started_on", _WARN, "Notice before the term began is kept as it stands."),
     ),
 )

@@ -40,6 +40,9 @@ _CHINESE: Final = {
 _NEGATIONS: Final = frozenset(
     {"not", "no", "never", "without", "isn't", "wasn't", "don't", "doesn't", "didn't", "can't", "hardly"}
 )
+_FUNCTION_WORDS: Final = frozenset(
+    "the and is are to of we i you it this that for on with my our your have has can be not do does how when".split()
+)
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _HAN = re.compile(r"[一-鿿]")
 _WEIGHTS_EN: Final = {word: weight for weight, words in _ENGLISH.items() for word in words.split()}
@@ -63,12 +66,19 @@ def polarity(text: str | None) -> float | None:
         return None
     lowered = text.lower()
     words = _WORD.findall(lowered)
-    if not words and not _HAN.search(lowered):
+    if not _HAN.search(lowered) and not _is_english(words):
         return None
     total = _english(words) + sum(_WEIGHTS_ZH[found] for found in _PHRASES_ZH.findall(lowered))
     if "!!" in lowered or "!!" in lowered:
         total *= 1.25
     return total / math.sqrt(total * total + _SQUASH)
+
+
+def _is_english(words: list[str]) -> bool:
+    """Whether enough words are English: a tenth by grammar, or else a third by the lexicon ("bad" is German too)."""
+    grammar = sum(word in _FUNCTION_WORDS for word in words)
+    lexicon = sum(word in _WEIGHTS_EN for word in words)
+    return bool(words) and (grammar >= max(1, len(words) / 10) or lexicon >= len(words) / 3)
 
 
 def _english(words: list[str]) -> float:

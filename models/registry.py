@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.churn_model import ChurnModel
 from models.errors import NoChampion, TrackingFailed
@@ -216,7 +217,7 @@ def _tracking(uri: str) -> Iterator[ModuleType]:
         mlflow.set_tracking_uri(uri)
         try:
             yield mlflow
-        except mlflow.MlflowException as error:
+        except (mlflow.MlflowException, SQLAlchemyError) as error:
             first = str(error).splitlines()[0][:300]
             raise TrackingFailed(
                 f"MLflow at {_without_password(uri)} failed: {first}\nCheck [tracking] uri and whether it answers."

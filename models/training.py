@@ -88,6 +88,7 @@ def fit(
     _tell(progress, "refit on all known labels", steps - 1, steps)
     booster = boost(parameters, chosen, (matrix, label.astype(np.float64)), rounds)
     _tell(progress, "trained", steps, steps)
+    fitted, calibration = calibration, _from_all_rows(calibration, label, split.folds)
     report = FitReport(
         mode=split.mode,
         folds=tuple(reports),
@@ -99,7 +100,7 @@ def fit(
         first_as_of=str(frame["as_of"].min().date()),
         last_as_of=str(frame["as_of"].max().date()),
         base_rate=_base_rate(frame),
-        out_of_fold=_out_of_fold(calibration, margin[seen], label[seen]),
+        out_of_fold=_out_of_fold(fitted, margin[seen], label[seen]),
         parameters={name: value for name, value in parameters.items() if name not in ("num_threads", "verbosity")},
     )
     model = ChurnModel(
@@ -136,6 +137,18 @@ def _fold_margins(
         matrix[fold.calibrate], raw_score=True, num_iteration=rounds, num_threads=parameters["num_threads"]
     )
     return np.asarray(margin, dtype=np.float64), rounds
+
+
+def _from_all_rows(calibration: Calibration, label: NDArray[np.bool_], folds: Sequence[Fold]) -> Calibration:
+    """The same calibration for trees that start from all rows.
+
+    Boosting starts at the base odds of the rows it is given. b was fitted on margins that start from the rows of the
+    folds, and carries the way from their base rate to a later one; the refit has gone part of that way by itself.
+    """
+    starts = [np.log(rate / (1.0 - rate)) for rate in (label[fold.fit].mean() for fold in folds)]
+    whole = label.mean()
+    gone = float(np.log(whole / (1.0 - whole)) - np.mean(starts))
+    return Calibration(calibration.a, calibration.b - calibration.a * gone)
 
 
 def _fold_report(fold: Fold, frame: pd.DataFrame, rounds: int) -> FoldReport:

@@ -23,15 +23,19 @@ def suspicious_habits(opened: Opened, settings: Settings) -> Iterator[Violation]
 
 
 def _recorded_at_is_last_update(opened: Opened, settings: Settings) -> Iterator[Violation]:
-    """With one row per key, `recorded_at` must be the first insertion.
+    """The first version of a row must carry its first insertion.
 
-    Where it is the last update, a term that ended was "recorded" when it ended: as of any earlier date it would not
-    exist, and the survivors alone would remain.
+    Where it carries the last update, a term that ended was "recorded" when it ended: as of any earlier date it would
+    not exist, and the survivors alone would remain. Rows of the first bulk load count from their event time anyway.
     """
     table = opened.tables["subscriptions"]
-    if RECORDED_AT not in table.columns or "subscriptions" in history(opened, settings).versioned:
+    if RECORDED_AT not in table.columns:
         return
-    ended = table.filter(table["ended_on"].notnull())
+    key = "subscription_id" if "subscription_id" in table.columns else None
+    first = table if key is None else table.mutate(recorded_at=table[RECORDED_AT].min().over(group_by=key))
+    ended = first.filter(first["ended_on"].notnull())
+    if (loaded := settings.rules().recorded_from) is not None:
+        ended = ended.filter(ended[RECORDED_AT] > loaded)
     late = (ended[RECORDED_AT].cast("date") >= ended["ended_on"]).fill_null(False)
     found = ended.aggregate(n=ended.count(), late=late.sum().fill_null(0)).execute().iloc[0]
     if found["n"] >= _FEWEST and found["late"] > found["n"] / 2:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from features.build import Recipe, build, catalogue
 from features.cohort import states
+from features.contract import RECORDED_AT
 from features.timeline import Moment
 from features.versions import History
 from models.churn_model import ChurnModel
@@ -124,6 +125,12 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
             f"Ticket texts are scored by {scorer or 'the company'}, but the champion learned from "
             f"{remembered['scorer'] or 'the company’s own scores'}. Train again: churn train."
         )
+    for name in remembered["versioned"]:
+        if name in opened.tables and RECORDED_AT not in opened.tables[name].columns:
+            raise RefusedError(
+                f"The champion learned from versions of {name}, but tonight the table has no {RECORDED_AT}. Bring the "
+                "column back, or train without it: churn train."
+            )
     past = history(opened, settings, remembered["versioned"])
     groups = {group: tuple(patterns) for group, patterns in remembered["page_groups"].items()}
     possible = {feature.name for feature in catalogue(past, groups)}

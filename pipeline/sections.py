@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -77,6 +77,14 @@ class Data(Section):
     recorded_from: datetime | None = None
     arrival_hours: int = Field(default=6, ge=0, le=24)
     ended_on: Literal["first_day_without", "last_day"] = "first_day_without"
+
+    @field_validator("recorded_from", mode="before")
+    @classmethod
+    def _a_day_means_all_of_it(cls, value: object) -> object:
+        """The load of 15 January ran on that day: midnight at its start would leave the load out."""
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return datetime.combine(value, time.max)
+        return value
 
     @field_validator("columns")
     @classmethod

@@ -121,7 +121,9 @@ class Settings(BaseSettings):
         """Everything set, as plain data that may be stored and shown: passwords in URLs are starred."""
         plain = self.model_dump(mode="json")
         for section, key in (("store", "url"), ("tracking", "uri")):
-            plain[section][key] = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", plain[section][key])
+            starred = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", plain[section][key])
+            starred = re.sub(r"(?<=://)[^:/@]+(?=@)", "***", starred) if starred.startswith("http") else starred
+            plain[section][key] = re.sub(r"(?i)((?:password|token|secret)=)[^&]*", r"\1***", starred)
         return plain
 
     def located(self, url: str) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+import ibis
 import pandas as pd
 
 from features.build import Recipe, catalogue
+from features.cohort import states
 from features.contract import CONTRACT
 from features.labels import churns, spells_today
 from features.timeline import snapshots
@@ -120,7 +122,7 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
             scorer=scorer,
             left_out=dict(Counter(everyone["left_out"].dropna())),
             known_churns=known,
-            owners=_owners(opened),
+            owners=_owners(past, today),
             digests=digests(opened),
         )
     finally:
@@ -130,14 +132,26 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
 def _counted(everyone: pd.DataFrame) -> pd.DataFrame:
     """The rows that have a label, in the types that the models expect."""
     frame = everyone[everyone["left_out"].isna()].drop(columns="left_out").reset_index(drop=True)
+    if frame.empty:
+        raise RefusedError(
+            "Nobody was a customer on any past snapshot by the rules of [churn]. Terms with mrr 0 are trials and do "
+            "not count unless count_free = true; check mrr, started_on and ended_on."
+        )
     for name in ("as_of", "churn_on"):
         frame[name] = pd.to_datetime(frame[name]).astype("datetime64[s]")
-    return frame.assign(label=frame["label"].astype(bool))
+    # Whoever belongs together today is one unit on every date: a split that cut a family would label a churn twice.
+    root = frame.sort_values("as_of").groupby("account_id")["root_id"].last()
+    return frame.assign(label=frame["label"].astype(bool), root_id=frame["account_id"].map(root))
 
 
-def _owners(opened: Opened) -> int:
-    accounts = opened.tables["accounts"]
-    return int(accounts["owner"].nunique().execute()) if "owner" in accounts.columns else 0
+def _owners(past: History, today: date) -> int:
+    """How many managers have a customer of today in their book."""
+    moment = past.rules.moment(today)
+    accounts = past.known("accounts", moment)
+    if "owner" not in accounts.columns:
+        return 0
+    here = states(past, moment).filter(ibis._["state"].isin(["active", "leaving"]))
+    return int(accounts.semi_join(here, "account_id")["owner"].nunique().execute())
 
 
 def _snapshot_dates(opened: Opened, past: History, settings: Settings, today: date) -> list[date]:
@@ -146,9 +160,10 @@ def _snapshot_dates(opened: Opened, past: History, settings: Settings, today: da
     Before the first bulk load the tables hold what was true at the load, not what was true then; so where versions are
     kept, snapshots begin after it.
     """
-    begin_of = "usage" if "usage" in opened.tables else "subscriptions"
-    event_time = opened.tables[begin_of][CONTRACT[begin_of].event_time]
-    begin = event_time.min().cast("timestamp").execute().date() + timedelta(days=_WARM_UP_DAYS)
+    begins = [begin for name in ("usage", "subscriptions") if (begin := _begin(opened, name)) is not None]
+    if not begins:
+        raise RefusedError("No row of usage or subscriptions says when history begins: the tables are empty.")
+    begin = begins[0] + timedelta(days=_WARM_UP_DAYS)
     if past.versioned and past.rules.recorded_from is not None:
         begin = max(begin, past.rules.recorded_from.date() + timedelta(days=1))
     last = today - timedelta(days=past.rules.label_days)
@@ -160,6 +175,14 @@ def _snapshot_dates(opened: Opened, past: History, settings: Settings, today: da
             f"Wait until {begin + timedelta(days=past.rules.label_days)}, or shorten [churn] horizon_days."
         )
     return dates
+
+
+def _begin(opened: Opened, name: str) -> date | None:
+    """The day of a table's first event; None without the table, or without a row in it."""
+    if name not in opened.tables:
+        return None
+    first = opened.tables[name][CONTRACT[name].event_time].min().cast("timestamp").execute()
+    return None if pd.isna(first) else first.date()
 
 
 def measure(collected: Collected, settings: Settings, log: RunLog) -> Backtest:
