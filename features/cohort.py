@@ -32,7 +32,7 @@ def terms(history: History, moment: Moment) -> ir.Table:
     """
     contract = CONTRACT["subscriptions"]
     versioned = "subscriptions" in history.versioned
-    rows = visible(history.tables["subscriptions"], contract, moment, history.rules)
+    rows = visible(history.tables["subscriptions"], contract, moment, history.rules, versioned)
     rows = rows.filter(rows["ended_on"].isnull() | (rows["ended_on"] > rows["started_on"]))
     if "mrr" in rows.columns and not history.rules.count_free:
         rows = rows.filter(rows["mrr"].isnull() | (rows["mrr"] != 0))

@@ -28,8 +28,8 @@ def running_terms(history: History, moment: Moment) -> ir.Table:
     """The terms running at the moment, with every optional column of the contract that revenue needs.
 
     `mrr`, `seats`, `plan`, `billing_period`, `term_months`, `renews_on` are null where the company has no such column.
-    A term without `mrr` is billed by use: it counts with the mean amount invoiced in the last three months beyond
-    what fixed terms of the account cost; several such terms share that evenly.
+    A term without `mrr` is billed by use: it counts with the mean amount invoiced in the last three months, which
+    several such terms of an account share evenly.
     """
     rows = terms(history, moment)
     rows = rows.filter(rows["ended_on"].isnull())
@@ -48,10 +48,7 @@ def running_terms(history: History, moment: Moment) -> ir.Table:
     billed = invoices.group_by("account_id").agg(_billed=exact_sum(invoices["amount"], recent) / 3)
     rows = rows.left_join(billed, "account_id").drop("account_id_right")
     by_use = rows["mrr"].isnull().sum().over(group_by="account_id")
-    thousandths = (rows["mrr"].fill_null(0) * 1_000).round().cast("int64")
-    fixed = thousandths.sum().over(group_by="account_id").cast("float64") / 1_000
-    beyond = (rows["_billed"] - fixed).clip(lower=0)  # the invoices of the fixed terms are among those of the account
-    return rows.mutate(mrr=rows["mrr"].fill_null(beyond / by_use)).drop("_billed")
+    return rows.mutate(mrr=rows["mrr"].fill_null(rows["_billed"] / by_use)).drop("_billed")
 
 
 def subscribed(running: ir.Table) -> ir.Table:

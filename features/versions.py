@@ -63,7 +63,7 @@ class History:
 
     def known(self, name: str, moment: Moment) -> ir.Table:
         """The table of that name as known at the moment; see `known`."""
-        return known(self.tables[name], CONTRACT[name], moment, self.rules)
+        return known(self.tables[name], CONTRACT[name], moment, self.rules, name in self.versioned)
 
 
 def _mutable(table: Table, name: str, history: History) -> bool:
@@ -76,7 +76,7 @@ def _mutable(table: Table, name: str, history: History) -> bool:
     return overwritten and name in {"mrr", "plan", "seats"}
 
 
-def visible(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules) -> ir.Table:
+def visible(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules, versioned: bool) -> ir.Table:
     """The rows that had arrived, one version of each: the newest that was there at the moment.
 
     A row counts from its event on, and not before its version reached the warehouse. Facts inside the version are left
@@ -88,7 +88,7 @@ def visible(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules)
         if rules.recorded_from is not None:
             arrived = arrived | (recorded <= rules.recorded_from)
         table = table.filter(arrived)
-        if contract.changes and contract.key is not None and contract.key in table.columns:
+        if versioned and contract.key is not None:
             table = _newest(table, contract.key)
     return table.filter(table[contract.event_time].cast("timestamp") < moment.midnight)
 
@@ -125,6 +125,6 @@ def _until(table: ir.Table, column: Column, moment: Moment) -> ir.Value:
     return (table[own_time].cast("timestamp") < moment.midnight).ifelse(value, ibis.null(value.type()))
 
 
-def known(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules) -> ir.Table:
+def known(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules, versioned: bool) -> ir.Table:
     """Rows, versions and facts as they were known at the moment."""
-    return facts_until(visible(table, contract, moment, rules), contract, moment)
+    return facts_until(visible(table, contract, moment, rules, versioned), contract, moment)

@@ -131,6 +131,12 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
                 f"The champion learned from versions of {name}, but tonight the table has no {RECORDED_AT}. Bring the "
                 "column back, or train without it: churn train."
             )
+    begun = sorted(history(opened, settings).versioned - set(remembered["versioned"]))
+    if begun:
+        raise RefusedError(
+            f"{', '.join(begun)} hold several versions of a row tonight, and did not when the champion was trained: it "
+            "would count each version as a row of its own. Train again: churn train."
+        )
     past = history(opened, settings, remembered["versioned"])
     groups = {group: tuple(patterns) for group, patterns in remembered["page_groups"].items()}
     possible = {feature.name for feature in catalogue(past, groups)}

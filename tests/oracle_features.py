@@ -104,7 +104,7 @@ def root(seen: Known, account_id: str) -> str:
 
 
 def running(seen: Known, account_id: str) -> list[Row]:
-    """The running terms; those without `mrr` share what was invoiced beyond the others, in 90 days, a third."""
+    """The running terms; those without `mrr` share what was invoiced in 90 days, a third of it a month."""
     rows = [
         dict(row)
         for row in seen.rows("subscriptions", account_id)
@@ -112,10 +112,9 @@ def running(seen: Known, account_id: str) -> list[Row]:
     ]
     invoices = seen.rows("invoices", account_id)
     by_use = [row for row in rows if row["mrr"] is None]
-    fixed = math.fsum(row["mrr"] for row in rows if row["mrr"] is not None)
     for row in by_use if invoices else []:
         billed = [i["amount"] for i in invoices if i["voided_at"] is None and 0 <= seen.age(i["issued_on"]) < 90]
-        row["mrr"] = max(0.0, math.fsum(billed) / 3 - fixed) / len(by_use)
+        row["mrr"] = math.fsum(billed) / 3 / len(by_use)
     return rows
 
 

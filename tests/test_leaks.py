@@ -205,7 +205,7 @@ def test_the_law_finds_a_feature_that_reads_a_fact_too_early(engine: Any, monkey
 
     class Leaking(History):
         def known(self, name: str, moment: Any) -> Any:
-            return visible(self.tables[name], CONTRACT[name], moment, self.rules)
+            return visible(self.tables[name], CONTRACT[name], moment, self.rules, name in self.versioned)
 
     honest = support.compute
 
