@@ -131,7 +131,8 @@ def train(call: Call, as_of: date | None) -> None:
 @takes_call
 def backtest(call: Call, as_of: date | None) -> None:
     """Test on past dates what the model would have been worth, beside simple lists."""
-    from pipeline.training import collect, measure, skill_table
+    from pipeline.skill import skill_table
+    from pipeline.training import collect, measure
 
     with call.log() as log:
         settings = call.settings

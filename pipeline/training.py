@@ -26,13 +26,14 @@ from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
+from pipeline.skill import skill_table
 from pipeline.sources import Opened, digests, history, open_sources
 from pipeline.ticket_words import add_sentiment
 
 if TYPE_CHECKING:
     from models.registry import Registered
 
-__all__ = ["Collected", "Trained", "collect", "measure", "skill_table", "train"]
+__all__ = ["Collected", "Trained", "collect", "measure", "train"]
 
 _WARM_UP_DAYS: Final = 56
 _MOST_SNAPSHOTS: Final = 39
@@ -201,30 +202,6 @@ def measure(collected: Collected, settings: Settings, log: RunLog) -> Backtest:
         threads=settings.engine.threads,
         progress=lambda step, done, total: log.step(f"backtest, {step}", done, total),
     )
-
-
-def skill_table(tested: Backtest) -> str:
-    """Model and simple lists side by side, each figure with its interval."""
-    columns = {"model": tested.model, **tested.baselines}
-    rows = {
-        "auc": "AUC",
-        "average_precision": "average precision",
-        "recall": "departures on the list",
-        "mrr_recall": "their MRR on the list",
-        "calibration_slope": "calibration slope",
-        "calibration_error": "calibration error",
-    }
-    width = 26
-    lines = [
-        f"Tested on {tested.model.note}; {tested.model.capacity} accounts on each list.",
-        " " * width + "".join(f"{name:<26}" for name in columns),
-    ]
-    for key, title in rows.items():
-        figures = [evaluation.figures.get(key) for evaluation in columns.values()]
-        if any(figure is not None and figure.value == figure.value for figure in figures):
-            cells = ("" if figure is None or figure.value != figure.value else str(figure) for figure in figures)
-            lines.append(f"{title:<{width}}" + "".join(f"{cell:<26}" for cell in cells))
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def train(settings: Settings, as_of: date | None, log: RunLog) -> Trained:
