@@ -24,7 +24,7 @@ from models.fit_report import FitReport, FoldReport
 from models.metrics import area_under_curve, average_precision, log_loss
 from models.splits import Fold, split_rows
 
-__all__ = ["LEAST_DEPARTURES", "fit"]
+__all__ = ["LEAST_DEPARTURES", "calibration_from_all_rows", "fit"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -88,7 +88,7 @@ def fit(
     _tell(progress, "refit on all known labels", steps - 1, steps)
     booster = boost(parameters, chosen, (matrix, label.astype(np.float64)), rounds)
     _tell(progress, "trained", steps, steps)
-    fitted, calibration = calibration, _from_all_rows(calibration, label, split.folds)
+    fitted, calibration = calibration, calibration_from_all_rows(calibration, label, split.folds)
     report = FitReport(
         mode=split.mode,
         folds=tuple(reports),
@@ -139,7 +139,7 @@ def _fold_margins(
     return np.asarray(margin, dtype=np.float64), rounds
 
 
-def _from_all_rows(calibration: Calibration, label: NDArray[np.bool_], folds: Sequence[Fold]) -> Calibration:
+def calibration_from_all_rows(calibration: Calibration, label: NDArray[np.bool_], folds: Sequence[Fold]) -> Calibration:
     """The same calibration for trees that start from all rows.
 
     Boosting starts at the base odds of the rows it is given. b was fitted on margins that start from the rows of the

@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 from known_risk import FEATURES, KnownRisk, known_risk, trained
 
+from models.calibration import Calibration
 from models.churn_model import ChurnModel
 from models.errors import ColumnsDiffer, ModelRefusal, TooFewDepartures
 from models.fit_report import FitReport
 from models.metrics import area_under_curve, log_loss
-from models.training import fit
+from models.splits import Fold
+from models.training import calibration_from_all_rows, fit
 
 
 def _fit(known: KnownRisk, frame: pd.DataFrame | None = None, **options: int) -> tuple[ChurnModel, FitReport]:
@@ -137,3 +139,16 @@ def test_progress_is_told_from_first_to_last() -> None:
     )
     assert [done for _, done, _ in told] == list(range(7))
     assert told[-1] == ("trained", 6, 6)
+
+
+def test_the_refit_does_not_shift_its_level_twice() -> None:
+    """Trees without a split give their start back: fold and refit must then give the same risk, whatever their rows."""
+    label = np.repeat([True, False, True, False], [10, 90, 20, 80])  # one in ten at first, one in five later
+    early = np.arange(len(label)) < 100
+    fold = Fold(fit=early, stop=~early, calibrate=~early)
+    pooled = Calibration(0.9, 0.7)
+    start_of_fold, start_of_all = (np.array([np.log(rate / (1 - rate))]) for rate in (0.10, 0.15))
+    shifted = calibration_from_all_rows(pooled, label, [fold])
+    assert pooled.log_odds(start_of_fold) == pytest.approx(shifted.log_odds(start_of_all))
+    assert shifted.a == pooled.a
+    assert shifted.b < pooled.b
