@@ -4,23 +4,27 @@ The same expression serves the night (one date) and training (one date after ano
 which the two could differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import ibis
 import ibis.expr.types as ir
 
-from features import pages, support, tenure, usage
+from features import billing, feedback, habits, market, onboarding, pages, people, support, tenure, usage
 from features.catalogue import Feature, read_catalogue
-from features.cohort import roots, states
+from features.cohort import roots, states, terms
+from features.outages import Coverage, coverage
 from features.revenue import running_terms, subscribed, value_by_use
+from features.tallies import tally
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["SPINE", "Recipe", "build", "catalogue", "spine"]
+__all__ = ["SPINE", "Recipe", "build", "catalogue", "listed", "spine"]
 
 SPINE = ("account_id", "root_id", "as_of", "state", "since", "last_day", "mrr")
 """Columns that come with every row of `build` beside the features."""
+
+_OF_USE = ("usage", "people", "habits", "onboarding")
 
 
 @dataclass(frozen=True)
@@ -30,23 +34,49 @@ class Recipe:
     features: tuple[Feature, ...]
     page_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-
-def catalogue(history: History, page_groups: Mapping[str, tuple[str, ...]]) -> tuple[Feature, ...]:
-    """The features that this company's tables allow: all whose columns are there and may teach a model."""
-    listed = [*read_catalogue("usage"), *read_catalogue("support")]
-    listed += [pattern.for_group(group) for group in page_groups for pattern in read_catalogue("pages")]
-    listed += read_catalogue("tenure")
-    return tuple(feature for feature in listed if all(history.may_teach(column) for column in feature.needs))
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The further columns of accounts among the features, without the name of their table."""
+        names = (feature.name.partition(tenure.FURTHER) for feature in self.features)
+        return tuple(column for before, _, column in names if column and not before)
 
 
-def spine(history: History, moment: Moment) -> ir.Table:
+def listed(
+    page_groups: Iterable[str], currency: str | None = None, categories: Iterable[str] = ()
+) -> tuple[Feature, ...]:
+    """Every feature there is, for a company with these groups of pages.
+
+    `categories` are further columns of accounts, as `accounts.tier`. Where `currency` is given, what is used is money.
+    """
+    found = [feature for name in _OF_USE for feature in read_catalogue(name, currency)]
+    found += [*read_catalogue("support"), *pages.listed(page_groups)]
+    found += [*read_catalogue("tenure"), *tenure.further(categories)]
+    found += [*read_catalogue("feedback"), *read_catalogue("billing"), *read_catalogue("market")]
+    return tuple(found)
+
+
+def catalogue(
+    history: History,
+    page_groups: Mapping[str, tuple[str, ...]],
+    currency: str | None = None,
+    categories: Iterable[str] = (),
+) -> tuple[Feature, ...]:
+    """The features that this company's tables allow: all whose columns are there and may teach a model.
+
+    Their words name `currency` where the rules say that events of use have a value. See `listed`.
+    """
+    every = listed(page_groups, currency if history.rules.value_events else None, categories)
+    return tuple(feature for feature in every if all(history.may_teach(column) for column in feature.needs))
+
+
+def spine(history: History, moment: Moment, covered: Coverage) -> ir.Table:
     """The customers at the moment (active or leaving), one row each, with what every family needs of them.
 
     Columns: those of `SPINE`, `tenure_days`, `observed_days` (days of the account's life that the usage table covers),
     `seats`, `plan`, `billing_period`, `products`, `newest_term_on`, and the mutable columns of accounts as known then.
     """
     there = states(history, moment).filter(ibis._["state"].isin(["active", "leaving"]))
-    accounts = history.known("accounts", moment)
+    accounts = history.known("accounts", moment).cache()
     wanted = ["segment", "industry", "country", "went_live_on"]
     about = accounts.select("account_id", "created_at", *[name for name in wanted if name in accounts.columns])
     there = there.left_join(about, "account_id").drop("account_id_right")
@@ -60,8 +90,7 @@ def spine(history: History, moment: Moment) -> ir.Table:
     tenure_days = today.delta(there["since"], unit="day")
     observed = tenure_days
     if "usage" in history.tables:
-        begin = history.known("usage", moment)["occurred_at"].min().as_scalar().cast("date")
-        observed = ibis.least(tenure_days, today.delta(begin, unit="day").fill_null(0))
+        observed = ibis.least(tenure_days, covered.recorded("usage", moment).first + 1)
     return there.mutate(
         as_of=today,
         root_id=there["root_id"].fill_null(there["account_id"]),
@@ -80,20 +109,37 @@ def _without_subscriptions(history: History, there: ir.Table, moment: Moment) ->
     return joined.mutate(mrr=joined["mrr"].fill_null(0.0))
 
 
-def build(history: History, moment: Moment, recipe: Recipe) -> ir.Table:
+def build(history: History, moment: Moment, recipe: Recipe, covered: Coverage | None = None) -> ir.Table:
     """Features of every customer at the moment: the columns of `SPINE`, then the recipe's features in its order.
 
     Sorted by `account_id`. Numbers are float64 with null for missing, categories are strings. The spine and each family
     are kept by the engine while the result is in use: computed once each, rather than once per place that reads them.
+
+    `covered` is `coverage(history)`, where the caller looks at several dates and has it already.
     """
-    accounts = spine(history, moment).cache()
-    families = [tenure.compute(history, accounts, moment)]
+    covered = coverage(history) if covered is None else covered
+    # Held until the end, because the spine and several families ask for the same.
+    shared = [terms(history, moment)] if "subscriptions" in history.tables else []
+    shared.append(history.known("accounts", moment).cache())
+    shared.append(roots(shared[-1]))
+    accounts = spine(history, moment, covered).cache()
+    families = [tenure.compute(history, accounts, moment, recipe.categories)]
+    use = None
     if "usage" in history.tables:
-        families.append(usage.compute(history, accounts, moment))
+        tallied = tally(history, accounts, moment, covered.recorded("usage", moment))
+        use = usage.compute(tallied).cache()
+        families += [use, people.compute(history, tallied, moment), habits.compute(tallied)]
+        families.append(onboarding.compute(accounts, tallied, moment))
+    families.append(market.compute(history, accounts, moment, use))
     if "tickets" in history.tables:
-        families.append(support.compute(history, accounts, moment))
+        families.append(support.compute(history, accounts, moment, covered.recorded("tickets", moment)))
+    if "feedback" in history.tables:
+        families.append(feedback.compute(history, accounts, moment))
+    if "invoices" in history.tables:
+        families.append(billing.compute(history, accounts, moment))
     if "page_visits" in history.tables and recipe.page_groups:
-        families.append(pages.compute(history, accounts, moment, recipe.page_groups))
+        recorded = covered.recorded("page_visits", moment)
+        families.append(pages.compute(history, accounts, moment, recorded, recipe.page_groups))
     wide = accounts
     for family in families:
         wide = wide.left_join(family.cache(), "account_id").drop("account_id_right")

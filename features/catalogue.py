@@ -29,8 +29,9 @@ class Family(StrEnum):
     PROFILE = "profile"
 
 
-Case = Literal["raises", "lowers", "missing", "zero", "one"]
-CASES: Final[tuple[Case, ...]] = ("raises", "lowers", "missing", "zero", "one")
+Case = Literal["raises", "lowers", "missing", "zero", "one", "few"]
+CASES: Final[tuple[Case, ...]] = ("raises", "lowers", "missing", "zero", "one", "few")
+"""`few`: what would be the account's usual is less than one day of use in four weeks (three in the twelve weeks)."""
 
 
 _GROUPS_ZH: Final = {
@@ -48,8 +49,9 @@ class Wording:
     """One sentence in both languages, each written, not translated.
 
     Fields in braces are names of features of the same account on the same date, with how to say them:
-    `{active_days_28:n}` a whole number, `{price_change:percent}` a share, `{days_to_renewal:ahead}` the date so many
-    days after the night, `{days_since_price_rise:ago}` the date so many days before it, `{segment:text}` a word.
+    `{active_days_28:n}` a whole number, `{price_change:percent}` a share, `{peer_trend:change}` how far from usual,
+    `{days_to_renewal:ahead}` the date so many days after the night, `{days_since_price_rise:ago}` the date so many days
+    before it, `{segment:text}` a word.
     """
 
     en: str
@@ -76,18 +78,29 @@ class Feature:
     clock: bool = False
     needs: tuple[str, ...] = ()
 
-    def for_group(self, group: str) -> "Feature":
-        """The feature of one group of pages, made from a pattern that says `GROUP` in names, `[GROUP]` in sentences."""
-        name_zh = _GROUPS_ZH.get(group, f"{group} ")
+    def for_group(self, *groups: str) -> "Feature":
+        """The feature of one group of pages, made from a pattern that says `GROUP` in names, `[GROUP]` in sentences.
+
+        Of several groups only sentences may speak: "pricing or refund".
+        """
+        group = groups[0]
+        *others, last = [each.replace("_", " ") for each in groups]
+        name_en = f"{', '.join(others)} or {last}" if others else last
+        name_zh = "、".join(_GROUPS_ZH.get(each, f"{each} ") for each in groups)
         words = {
             case: Wording(
-                wording.en.replace("[GROUP]", group.replace("_", " ")).replace("GROUP", group),
+                wording.en.replace("[GROUP]", name_en).replace("GROUP", group),
                 wording.zh.replace("[GROUP]", name_zh).replace("GROUP", group),
             )
             for case, wording in self.words.items()
         }
-        meaning = self.meaning.replace("[GROUP]", group)
-        return replace(self, name=self.name.replace("GROUP", group), meaning=meaning, words=words)
+        return replace(
+            self,
+            name=self.name.replace("GROUP", group),
+            meaning=self.meaning.replace("[GROUP]", name_en),
+            words=words,
+            needs=tuple(column.replace("GROUP", group) for column in self.needs),
+        )
 
     def as_record(self) -> dict[str, Any]:
         """The feature as plain text, as it is stored with a model."""
@@ -118,18 +131,29 @@ class Feature:
         )
 
 
-def read_catalogue(family: str) -> tuple[Feature, ...]:
+def read_catalogue(family: str, currency: str | None = None) -> tuple[Feature, ...]:
     """The features that a family's file lists, in its order.
+
+    `currency` is given where the quantity of use is money: features that have words for it (`money`) then use them
+    instead of all others.
 
     >>> read_catalogue("usage")[0].unit
     'days'
     """
     text = resources.files("features").joinpath(f"{family}.toml").read_text(encoding="utf-8")
-    return tuple(_from_entry(name, entry) for name, entry in tomllib.loads(text).items())
+    return tuple(_from_entry(name, entry, currency) for name, entry in tomllib.loads(text).items())
 
 
-def _from_entry(name: str, entry: dict[str, Any]) -> Feature:
+def _from_entry(name: str, entry: dict[str, Any], currency: str | None) -> Feature:
+    money = entry.pop("money", None)
     words = {case: Wording(**entry.pop(case)) for case in CASES if case in entry}
+    if money is not None and currency is not None:
+        entry["unit"] = entry["unit"].replace("quantity", currency)
+        words = {
+            case: Wording(**{language: text.replace("[CURRENCY]", currency) for language, text in money[case].items()})
+            for case in CASES
+            if case in money
+        }
     return Feature(
         name=name,
         family=Family(entry.pop("family")),

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 
 from features.contract import CONTRACT, RECORDED_AT
 from features.timeline import ChurnRules, Moment
-from features.versions import History, facts_until, visible
+from features.versions import History, facts_until, recorded_at, visible
 
 __all__ = ["activity", "roots", "spells", "states", "terms"]
 
@@ -28,17 +28,21 @@ def terms(history: History, moment: Moment) -> ir.Table:
     which can be withdrawn, while `ended_on` speaks only of what has happened.
 
     Terms that cover no day are left out, and so are free ones (trials), unless the rules count them: the end of a trial
-    is not a lost customer. A term without `mrr` is billed by use and counts.
+    is not a lost customer. A term without `mrr` is billed by use and counts. A paid term that became free has ended.
+
+    The engine keeps the result while anybody holds it, so that all who ask for the terms of one moment share it.
     """
     contract = CONTRACT["subscriptions"]
-    versioned = "subscriptions" in history.versioned
-    rows = visible(history.tables["subscriptions"], contract, moment, history.rules, versioned)
+    table = history.tables["subscriptions"]
+    if not history.rules.count_free:
+        table = _ended_when_freed(table, history.rules)
+    rows = visible(table, contract, moment, history.rules)
     rows = rows.filter(rows["ended_on"].isnull() | (rows["ended_on"] > rows["started_on"]))
     if "mrr" in rows.columns and not history.rules.count_free:
         rows = rows.filter(rows["mrr"].isnull() | (rows["mrr"] != 0))
 
     announced: ir.BooleanValue = ibis.literal(False)
-    if versioned:
+    if "subscriptions" in history.versioned:
         # Only a version that truly had arrived can announce an end. In the first bulk load, as in a table that is
         # overwritten, an end ahead is hindsight.
         ahead = rows["ended_on"] >= ibis.literal(moment.as_of)
@@ -48,7 +52,35 @@ def terms(history: History, moment: Moment) -> ir.Table:
     rows = facts_until(rows, contract, moment)
     if "notice_on" in rows.columns:
         rows = rows.mutate(under_notice=rows["under_notice"] | rows["notice_on"].notnull())
-    return rows
+    return rows.cache()
+
+
+def _ended_when_freed(versions: ir.Table, rules: ChurnRules) -> ir.Table:
+    """Versions of terms in which a price that became 0 is the end of the paid term, on the day that version arrived.
+
+    Where free terms do not count, a paid term turned free would be left out like a trial, and with it all the years in
+    which it was paid: its customer would never have been there, and nobody would learn from the departure. So such a
+    version keeps the price, plan and seats last paid for, and ends the term. It looks at versions recorded before it
+    alone, so nothing is known earlier than it arrived; a later version with a price takes the end back, as it would any
+    other. A free version of the first bulk load tells no day, and its term counts as free throughout.
+    """
+    key = CONTRACT["subscriptions"].key
+    if not {key, "mrr", RECORDED_AT} <= set(versions.columns):
+        return versions
+    is_free = (versions["mrr"] == 0).fill_null(False)
+    so_far = ibis.cumulative_window(group_by=key, order_by=recorded_at(versions))
+    rows = versions.mutate(_is_free=is_free, _paid=(~is_free).cast("int64").sum().over(so_far))
+    # A version with a price and the free ones after it, up to the next price.
+    since_paid = ibis.window(group_by=[key, "_paid"], order_by=recorded_at(rows))
+    freed_at = rows[RECORDED_AT].min(where=rows["_is_free"]).over(group_by=[key, "_paid"])
+    ends = rows["_is_free"] & (rows["_paid"] > 0)
+    if rules.recorded_from is not None:
+        ends = ends & (freed_at > rules.recorded_from)
+    paid_for = [name for name in ("mrr", "plan", "seats") if name in rows.columns]
+    return rows.mutate(
+        ended_on=ends.ifelse(ibis.least(rows["ended_on"], freed_at.date()), rows["ended_on"]),
+        **{name: ends.ifelse(rows[name].first(include_null=True).over(since_paid), rows[name]) for name in paid_for},
+    ).drop("_is_free", "_paid")
 
 
 def spells(known_terms: ir.Table, rules: ChurnRules) -> ir.Table:
@@ -157,10 +189,9 @@ def roots(accounts: ir.Table) -> ir.Table:
     """
     if "parent_id" not in accounts.columns:
         return accounts.select("account_id", root_id=accounts["account_id"])
-    # `distinct` changes no row: it keeps Ibis from taking the two sides of a join with itself for one and the same.
-    up = accounts.select("account_id", root_id=accounts["parent_id"].fill_null(accounts["account_id"])).distinct()
+    up = accounts.select("account_id", root_id=accounts["parent_id"].fill_null(accounts["account_id"])).cache()
     for _ in range(4):  # each step doubles the height that is climbed
-        above = up.view().select(_id="account_id", _root="root_id").distinct()
+        above = up.select(_id="account_id", _root="root_id").cache()  # else both sides of the join would be the same
         climbed = up.left_join(above, [("root_id", "_id")])
-        up = climbed.select("account_id", root_id=climbed["_root"].fill_null(climbed["root_id"])).distinct()
+        up = climbed.select("account_id", root_id=climbed["_root"].fill_null(climbed["root_id"])).cache()
     return up

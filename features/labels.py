@@ -11,13 +11,16 @@ import ibis
 import ibis.expr.types as ir
 
 from features.cohort import activity, spells, states, terms
+from features.outages import Coverage
 from features.timeline import Moment
 from features.versions import History
 
 __all__ = ["LEFT_OUT", "churns", "labels", "spells_today"]
 
-LEFT_OUT: Final = ("leaving", "already_gone", "churns_in_lead")
+LEFT_OUT: Final = ("leaving", "already_gone", "churns_in_lead", "outage")
 """Why an account that was there gets no label, in the order in which the reasons are tried."""
+
+_LARGEST_LOSS: Final = 0.1
 
 
 def spells_today(history: History, today: date) -> ir.Table:
@@ -54,7 +57,9 @@ def _silences(history: History, today: date) -> ir.Table:
     return days.filter(days["_next"].isnull() | (days["_next"] > days["churn_on"])).select("account_id", "churn_on")
 
 
-def labels(history: History, as_of: date, today: date, all_spells: ir.Table | None = None) -> ir.Table:
+def labels(
+    history: History, as_of: date, today: date, all_spells: ir.Table | None = None, covered: Coverage | None = None
+) -> ir.Table:
     """Labels of the accounts that were customers at `as_of`, as today's knowledge has them.
 
     Columns: `account_id`, `label` (null where left out), `churn_on` (null unless the label is true), `left_out` (null,
@@ -63,12 +68,15 @@ def labels(history: History, as_of: date, today: date, all_spells: ir.Table | No
     The label is: churned within `[as_of + lead, as_of + lead + horizon)`. Three kinds of accounts have none, and are
     left out of training and tests alike, for a night could not have done better on them: those *leaving* (their notice
     was known), those *already gone* without its being known yet at `as_of`, and those that churn inside the lead,
-    before anyone could act.
+    before anyone could act. Where silence is what makes a churn, nobody has a label whose window lost more than a tenth
+    of its days to an *outage*: a silence that nobody recorded is not known to be one.
 
     Parameters
     ----------
     all_spells
         `spells_today(history, today)`, where the caller has it materialised already.
+    covered
+        `features.outages.coverage(history)`; without it no day counts as lost.
 
     Raises
     ------
@@ -88,6 +96,7 @@ def labels(history: History, as_of: date, today: date, all_spells: ir.Table | No
         (judged["state"] == "leaving", "leaving"),
         (judged["_already_gone"], "already_gone"),
         (judged["_in_lead"], "churns_in_lead"),
+        (ibis.literal(_lost_too_much(history, as_of, today, covered)), "outage"),
         else_=ibis.null("string"),
     )
     judged = judged.mutate(left_out=left_out)
@@ -98,6 +107,15 @@ def labels(history: History, as_of: date, today: date, all_spells: ir.Table | No
         churn_on=is_counted.ifelse(judged["_churn_on"], ibis.null("date")),
         left_out=judged["left_out"],
     )
+
+
+def _lost_too_much(history: History, as_of: date, today: date, covered: Coverage | None) -> bool:
+    if covered is None or history.rules.definition != "inactivity":
+        return False
+    _, closes = _window(as_of, history)
+    recorded = covered.recorded("usage", history.rules.moment(today))
+    days = (closes - as_of).days
+    return recorded.lost_in((today - closes).days, days) > _LARGEST_LOSS * days
 
 
 def _by_spell(there: ir.Table, all_spells: ir.Table, as_of: date, history: History) -> ir.Table:

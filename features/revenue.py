@@ -11,25 +11,27 @@ from features.measures import age_days, exact_sum, in_window
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["running_terms", "subscribed", "value_by_use"]
+__all__ = ["MONTHS_BILLED", "running_terms", "subscribed", "value_by_use"]
 
 _BILLED_BY_USE_DAYS: Final = 90
 _VALUE_DAYS: Final = 84
-_MONTHS_BILLED: Final = {
+MONTHS_BILLED: Final = {
     **dict.fromkeys(("monthly", "month"), 1.0),
     **dict.fromkeys(("quarterly", "quarter"), 3.0),
     **dict.fromkeys(("semiannual", "half-yearly"), 6.0),
     **dict.fromkeys(("annual", "annually", "yearly", "year"), 12.0),
     "biennial": 24.0,
 }
+"""Months billed at once, by the words that companies have for it."""
 
 
 def running_terms(history: History, moment: Moment) -> ir.Table:
     """The terms running at the moment, with every optional column of the contract that revenue needs.
 
     `mrr`, `seats`, `plan`, `billing_period`, `term_months`, `renews_on` are null where the company has no such column.
-    A term without `mrr` is billed by use: it counts with the mean amount invoiced in the last three months, which
-    several such terms of an account share evenly.
+    A term without `mrr` is billed by use: it counts with the mean amount invoiced a month, over the last three, less
+    what the account's other running terms pay, for the invoices contain that too. Several such terms share the rest
+    evenly.
     """
     rows = terms(history, moment)
     rows = rows.filter(rows["ended_on"].isnull())
@@ -37,7 +39,7 @@ def running_terms(history: History, moment: Moment) -> ir.Table:
     types |= {"plan": "string", "billing_period": "string"}
     missing = {name: ibis.null(type_) for name, type_ in types.items() if name not in rows.columns}
     rows = rows.mutate(**missing).select("account_id", "started_on", "last_day", *types)
-    billing = rows["billing_period"].lower().cases(*_MONTHS_BILLED.items(), else_=ibis.null("float64"))
+    billing = rows["billing_period"].lower().cases(*MONTHS_BILLED.items(), else_=ibis.null("float64"))
     rows = rows.mutate(term_months=rows["term_months"].nullif(0).fill_null(billing))
     if "invoices" not in history.tables:
         return rows
@@ -48,7 +50,9 @@ def running_terms(history: History, moment: Moment) -> ir.Table:
     billed = invoices.group_by("account_id").agg(_billed=exact_sum(invoices["amount"], recent) / 3)
     rows = rows.left_join(billed, "account_id").drop("account_id_right")
     by_use = rows["mrr"].isnull().sum().over(group_by="account_id")
-    return rows.mutate(mrr=rows["mrr"].fill_null(rows["_billed"] / by_use)).drop("_billed")
+    fixed = exact_sum(rows["mrr"], rows["mrr"].notnull()).over(group_by="account_id")
+    used = (rows["_billed"] - fixed).clip(lower=0)  # missing where nothing was ever invoiced
+    return rows.mutate(mrr=rows["mrr"].fill_null(used / by_use)).drop("_billed")
 
 
 def subscribed(running: ir.Table) -> ir.Table:

@@ -10,68 +10,139 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
-from features.measures import age_days, in_window, log_ratio, per_28_days
+from features.measures import age_days, day_bits, exact_sum, in_window, log_ratio, marked_days, per_28_days
+from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["LOOKBACK_DAYS", "NEGATIVE_BELOW", "compute"]
+__all__ = ["LOOKBACK_DAYS", "NEGATIVE_BELOW", "URGENT", "compute"]
 
 LOOKBACK_DAYS: Final = 364
 
 NEGATIVE_BELOW: Final = -0.3
 """Polarity below which a ticket sounds unhappy."""
 
-_HOURS = 3600.0
+URGENT: Final = ("urgent", "critical", "blocker", "emergency", "highest", "p0", "p1", "紧急", "特急")
+"""Words for the highest priority, in lower case."""
+
+_HALF_LIFE_DAYS: Final = 28
+_HOUR, _DAY = 3_600, 86_400
+_STEPS: Final = 1_000  # sentiment and ratings are added in thousandths, as whole numbers
+_FAR: Final = 10_000  # more than any rating has steps
+_WORD_DAYS, _AGAIN_DAYS = 56, 7
+
+_COUNTS: Final = {
+    "tickets_28": 28,
+    "tickets_84": 84,
+    "repeat_tickets_84": 84,
+    "urgent_tickets_84": 84,
+    "reopened_84": 84,
+    "negative_tickets_84": 84,
+    "negative_tickets_decayed": 84,  # days that hold seven eighths of the weight
+}
+"""What is counted, and the days on which that depends."""
 
 
-def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
+def compute(history: History, spine: ir.Table, moment: Moment, recorded: Recorded) -> ir.Table:
     """Features of support for the accounts of the spine, one row each.
 
     `spine` needs `account_id` and `tenure_days`.
     """
-    rows = _tickets(history, moment)
-    age = rows["age"]
-    recent, quarter = in_window(age, 0, 28), in_window(age, 0, 84)
-    year_before = in_window(age, 84, LOOKBACK_DAYS - 84)
+    found = _by_account(_tickets(history, moment))
+    joined = spine.select("account_id", "tenure_days").left_join(found, "account_id").drop("account_id_right")
+    joined = joined.mutate(**{name: joined[name].fill_null(0) for name in [*_COUNTS, "_before", "open_tickets"]})
+    tenure_days = joined["tenure_days"]
+    # Tickets from before the present terms (a trial, an earlier spell) are counted, so those days were observed too.
+    observed_days = ibis.least(tenure_days, recorded.first + 1)
+    joined = joined.mutate(
+        **{
+            name: recorded.whole(recorded.counted(joined[name], 0, days), days, tenure_days)
+            for name, days in _COUNTS.items()
+        },
+        open_tickets=recorded.whole(joined["open_tickets"], 1, tenure_days),
+        _observed_days=ibis.greatest(observed_days, (joined["_oldest"] + 1).fill_null(0)),
+    )
+    # One step after the other: an expression that were used in many others would be written out in each of them.
+    joined = joined.mutate(_usual_days=recorded.usual_days(joined["_observed_days"]))
+    joined = joined.mutate(tickets_usual=per_28_days(joined["_before"], joined["_usual_days"]))
+    return joined.mutate(
+        tickets_trend=log_ratio(joined["tickets_28"], joined["tickets_usual"]),
+        oldest_open_days=recorded.whole(joined["oldest_open_days"].fill_null(0), 1, tenure_days),
+        oldest_open_trend=log_ratio(joined["oldest_open_days"], joined["resolution_days_usual"]),
+        response_hours_trend=log_ratio(joined["response_hours_84"], joined["response_hours_usual"]),
+        resolution_days_trend=log_ratio(joined["resolution_days_84"], joined["resolution_days_usual"]),
+        sentiment_trend=joined["_mood"] - joined["_mood_before"],
+        days_since_negative_ticket=recorded.since(joined["_last_negative"]),
+        csat_change=joined["csat_84"] - joined["csat_usual"],
+    ).drop(
+        *("tenure_days", "_before", "_oldest", "_observed_days", "_usual_days"),
+        *("_mood", "_mood_before", "_last_negative"),
+    )
+
+
+def _by_account(rows: ir.Table) -> ir.Table:
+    """One pass over the tickets, per account."""
+    age, sentiment, csat = rows["age"], rows["sentiment"], rows["csat"]
+    recent, quarter, earlier = in_window(age, 0, 28), in_window(age, 0, 84), in_window(age, 84, LOOKBACK_DAYS - 84)
     is_open = rows["resolved_at"].isnull()
-    unhappy = rows["sentiment"] < NEGATIVE_BELOW
-    found = rows.group_by("account_id").agg(
+    is_negative = rows["is_negative"]
+    accounts = rows.group_by("account_id").agg(
         tickets_28=recent.sum(),
         tickets_84=quarter.sum(),
-        _before=in_window(age, 28, 84).sum(),
-        _oldest=age.max(),
+        urgent_tickets_84=(rows["is_urgent"] & quarter).sum(),
+        reopened_84=(rows["was_reopened"] & quarter).sum(),
+        negative_tickets_84=(is_negative & quarter).sum(),
+        negative_tickets_decayed=exact_sum(ibis.literal(0.5) ** (age / _HALF_LIFE_DAYS), is_negative),
         open_tickets=is_open.sum(),
         oldest_open_days=(age + 1).max(where=is_open),
-        response_hours_84=_mean(rows["response_hours"], quarter),
-        resolution_days_84=_mean(rows["resolution_days"], quarter),
-        resolution_days_usual=_mean(rows["resolution_days"], year_before),
-        reopened_84=rows["reopened_count"].sum(where=quarter),
-        sentiment_84=_mean(rows["sentiment"], quarter),
-        sentiment_worst_28=rows["sentiment"].min(where=recent),
-        negative_tickets_84=(unhappy & quarter).fill_null(False).sum(),
-        csat_84=_mean(rows["csat"], quarter),
+        response_hours_84=_mean(rows["response"], _HOUR, quarter),
+        response_hours_usual=_mean(rows["response"], _HOUR, earlier),
+        longest_response_hours_84=rows["response"].max(where=quarter) / _HOUR,
+        resolution_days_84=_mean(rows["resolution"], _DAY, quarter),
+        resolution_days_usual=_mean(rows["resolution"], _DAY, earlier),
+        sentiment_84=_mean(sentiment, _STEPS, quarter),
+        sentiment_worst_28=sentiment.min(where=recent) / _STEPS,
+        csat_84=_mean(csat, _STEPS, quarter),
+        csat_usual=_mean(csat, _STEPS, earlier),
+        # The newest rating, and of several in one second the lowest.
+        csat_last=(rows["rated_ago"] * _FAR + csat).min() % _FAR / _STEPS,
+        days_since_csat=(rows["rated_age"] + 1).min(where=csat.notnull()),
+        _before=in_window(age, 28, 84).sum(),
+        _oldest=age.max(),
+        _mood=_mean(sentiment, _STEPS, in_window(age, 0, 42), least=2),
+        _mood_before=_mean(sentiment, _STEPS, in_window(age, 42, 168), least=2),
+        _last_negative=age.min(where=is_negative),
+        # Each word also marks the days before its own, to look back on.
+        _w0=day_bits(age, 0, _WORD_DAYS + _AGAIN_DAYS),
+        _w1=day_bits(age, _WORD_DAYS, 84 - _WORD_DAYS + _AGAIN_DAYS),
     )
-    joined = spine.select("account_id", "tenure_days").left_join(found, "account_id").drop("account_id_right")
-    counts = ["tickets_28", "tickets_84", "_before", "open_tickets", "negative_tickets_84", "reopened_84"]
-    joined = joined.mutate(**{name: joined[name].fill_null(0) for name in counts})
-    # Tickets from before the present terms (a trial, an earlier spell) are counted, so those days were observed too.
-    observed_days = ibis.greatest(joined["tenure_days"], (joined["_oldest"] + 1).fill_null(0))
-    usual = per_28_days(joined["_before"], (observed_days - 28).clip(lower=0, upper=84))
-    return joined.mutate(
-        tickets_usual=usual,
-        tickets_trend=log_ratio(joined["tickets_28"], usual),
-        oldest_open_days=joined["oldest_open_days"].fill_null(0),
-    ).drop("tenure_days", "_before", "_oldest")
+    alone = _days_alone(accounts["_w0"], _WORD_DAYS) + _days_alone(accounts["_w1"], 84 - _WORD_DAYS)
+    return accounts.mutate(repeat_tickets_84=accounts["tickets_84"] - alone).drop("_w0", "_w1")
 
 
-def _mean(value: ir.NumericValue, where: ir.BooleanValue) -> ir.FloatingValue:
-    """A mean over exact sums, so that it repeats at any number of threads."""
-    steps = (value * 1_000).round().cast("int64")
-    return steps.sum(where=where).cast("float64") / (steps.count(where=where) * 1_000).nullif(0)
+def _days_alone(word: ir.IntegerValue, days: int) -> ir.IntegerValue:
+    """Days of the first so many in a word with a ticket and none in the seven days before.
+
+    All tickets but the first of each such day came after another one.
+    """
+    followed = word >> 1
+    for days_back in (1, 2, 3):  # one, two, four, then all seven days back
+        followed = followed | (followed >> days_back)
+    counted = word & (2**days - 1)
+    return (marked_days(counted) - marked_days(counted & followed)).fill_null(0)
+
+
+def _mean(whole: ir.IntegerValue, unit: int, where: ir.BooleanValue, least: int = 1) -> ir.FloatingValue:
+    """A mean in units of so many, over whole numbers, whose sums repeat exactly; missing below `least` values."""
+    values = whole.count(where=where)
+    return whole.sum(where=where).cast("float64") / (values >= least).ifelse(values * unit, ibis.null("int64"))
 
 
 def _tickets(history: History, moment: Moment) -> ir.Table:
-    """The tickets of the lookback as known, with what the company does not record as missing."""
+    """The tickets of the lookback as known: times in seconds, sentiment and ratings in thousandths.
+
+    What the company does not record is missing.
+    """
     rows = history.known("tickets", moment)
     rows = rows.filter(rows["opened_at"] >= moment.midnight - timedelta(days=LOOKBACK_DAYS))
     now = ibis.literal(moment.midnight)
@@ -79,18 +150,28 @@ def _tickets(history: History, moment: Moment) -> ir.Table:
     def column(name: str, type_: str) -> ir.Value:
         return rows[name] if history.may_teach(f"tickets.{name}") else ibis.null(type_)
 
-    def waited(name: str) -> ir.FloatingValue:
-        seconds = rows[name].fill_null(now).delta(rows["opened_at"], unit="second")
-        return seconds.clip(lower=0).cast("float64")
+    def waited(name: str) -> ir.IntegerValue:
+        """Seconds from the opening; until now where it has not happened. Before the opening counts as at once."""
+        if not history.has(f"tickets.{name}"):
+            return ibis.null("int64")
+        return rows[name].fill_null(now).delta(rows["opened_at"], unit="second").clip(lower=0)
 
-    has_response, has_resolution = history.has("tickets.first_response_at"), history.has("tickets.resolved_at")
+    def steps(value: ir.NumericValue) -> ir.IntegerValue:
+        return (value * _STEPS).round().cast("int64")
+
+    sentiment = column("sentiment", "float64")
+    rated_at = rows["csat_at"] if history.has("tickets.csat_at") else rows["opened_at"]
     return rows.select(
         "account_id",
         age=age_days(rows["opened_at"], moment.as_of),
         resolved_at=column("resolved_at", "timestamp"),
-        response_hours=waited("first_response_at") / _HOURS if has_response else ibis.null("float64"),
-        resolution_days=waited("resolved_at") / (24 * _HOURS) if has_resolution else ibis.null("float64"),
-        reopened_count=column("reopened_count", "int64"),
-        sentiment=column("sentiment", "float64"),
-        csat=column("csat", "float64"),
+        response=waited("first_response_at"),
+        resolution=waited("resolved_at"),
+        was_reopened=(column("reopened_count", "int64") > 0).fill_null(False),
+        is_urgent=column("priority", "string").strip().lower().isin(URGENT).fill_null(False),
+        is_negative=(sentiment < NEGATIVE_BELOW).fill_null(False),
+        sentiment=steps(sentiment),
+        csat=steps(column("csat", "float64")),
+        rated_ago=now.delta(rated_at, unit="second"),
+        rated_age=age_days(rated_at, moment.as_of),
     )

@@ -1,98 +1,112 @@
 """How long an account has been a customer, what it pays, when it renews, and what changed.
 
-Changes compare the terms as they are known now with the terms as they were known 84 days ago, so that a change is seen
-whether the company ends a row and starts the next or writes a new version of it.
+Changes compare the terms as they are known now with the terms as they were known 28 and 84 days ago, so that a change
+is seen whether the company ends a row and starts the next or writes a new version of it.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import ibis
 import ibis.expr.types as ir
 
+from features.catalogue import Feature, read_catalogue
+from features.cohort import spells, terms
 from features.measures import log_ratio
+from features.price_rises import price_rises
+from features.renewals import renewals
 from features.revenue import running_terms, subscribed
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["CHANGE_DAYS", "SHORTEST_COMMITMENT", "compute"]
+__all__ = ["CHANGE_DAYS", "FURTHER", "compute", "further"]
 
-CHANGE_DAYS: Final = 84
+CHANGE_DAYS: Final = (28, 84)
+
+FURTHER: Final = "accounts_"
+"""What the features of further columns of accounts are called before the column's own name."""
 
 
-SHORTEST_COMMITMENT: Final = 3
-"""Months from which a term has a renewal worth the name; who can leave every month renews nothing."""
+def further(categories: Iterable[str]) -> list[Feature]:
+    """The features of further columns of accounts, given as `accounts.tier`."""
+    [pattern] = read_catalogue("categories")
+    return [pattern.for_group(column.removeprefix("accounts.")) for column in categories]
 
 
-def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
+def compute(history: History, spine: ir.Table, moment: Moment, categories: tuple[str, ...] = ()) -> ir.Table:
     """Features of tenure and contract for the accounts of the spine, one row each.
 
-    `spine` needs `account_id`, `tenure_days`, `mrr`, `seats`, `plan`, `products` and `newest_term_on`.
+    `spine` needs `account_id`, `since`, `mrr`, `seats`, `plan` and `products`. `categories` are further columns of
+    accounts.
     """
-    names = ["account_id", "tenure_days", "mrr", "seats", "plan", "products", "newest_term_on"]
-    joined = spine.select(*names, *(["went_live_on"] if "went_live_on" in spine.columns else []))
-    if "subscriptions" in history.tables:
-        joined = _with_contract(history, joined, moment)
-    if "went_live_on" in joined.columns:
-        live = ibis.literal(moment.as_of).delta(joined["went_live_on"], unit="day")
-        joined = joined.mutate(days_since_go_live=live)
-    return joined.drop(*names[1:], *(["went_live_on"] if "went_live_on" in joined.columns else []))
-
-
-def _with_contract(history: History, joined: ir.Table, moment: Moment) -> ir.Table:
-    horizon = history.rules.lead_days + history.rules.horizon_days
-    renewals = _next_renewals(history, moment)
-    before = subscribed(running_terms(history, moment.ago(CHANGE_DAYS))).select(
-        "account_id", _mrr="mrr", _seats="seats", _plan="plan", _products="products"
-    )
-    joined = joined.left_join(renewals, "account_id").drop("account_id_right")
-    joined = joined.left_join(before, "account_id").drop("account_id_right")
-    mrr, mrr_before, seats, seats_before = joined["mrr"], joined["_mrr"], joined["seats"], joined["_seats"]
-    # Dearer without more seats or products; where seats are not recorded, dearer on the same plan.
-    same_scope = (seats <= seats_before).fill_null(joined["plan"] == joined["_plan"]).fill_null(False)
-    same_scope = same_scope & (joined["products"] <= joined["_products"])
-    rise = ((mrr > mrr_before) & (mrr_before > 0) & same_scope).ifelse(mrr / mrr_before - 1, 0.0)
-    rise = mrr_before.isnull().ifelse(ibis.null("float64"), rise)
-    age_of_newest = ibis.literal(moment.as_of).delta(joined["newest_term_on"], unit="day")
-    rose_lately = (rise > 0) & (age_of_newest <= CHANGE_DAYS)
-    return (
-        joined.mutate(
-            renews_in_horizon=(joined["days_to_renewal"] < horizon).cast("int64"),
-            mrr_change_84=log_ratio(mrr, mrr_before),
-            price_rise_84=rise,
-            days_since_price_rise=rose_lately.ifelse(age_of_newest, ibis.null("int64")),
-            seats_change_84=seats - seats_before,
-            plan_changed_84=(joined["plan"] != joined["_plan"]).cast("int64"),
-        )
-        .rename(mrr_before="_mrr", seats_before="_seats")
-        .drop("_plan", "_products")
+    joined = _profile(history, spine, moment, categories)
+    if "subscriptions" not in history.tables:
+        return joined
+    known = terms(history, moment)
+    known = known.inner_join(spine.select("account_id", "since"), "account_id")
+    in_spell = known["started_on"] >= known["since"]
+    if history.rules.definition == "inactivity":
+        in_spell = ibis.literal(True)
+    known = known.mutate(in_spell=in_spell).cache()
+    parts = [
+        _changes(history, spine, moment),
+        renewals(history, known, moment),
+        price_rises(history, known, moment),
+        _comings(history, known),
+    ]
+    for part in parts:
+        joined = joined.left_join(part.cache(), "account_id").drop("account_id_right")
+    rise, since = joined["price_rise_364"].fill_null(0.0), joined["days_since_price_rise"]
+    ahead, horizon = joined["days_to_renewal"], history.rules.lead_days + history.rules.horizon_days
+    return joined.mutate(
+        renews_in_horizon=(ahead < horizon).cast("int64"),
+        days_to_renewal_at_new_price=since.notnull().ifelse(ahead, ibis.null("int64")),
+        price_rise_84=(since <= CHANGE_DAYS[-1]).fill_null(False).ifelse(rise, 0.0),
+        price_rise_364=rise,
+        returns=joined["returns"].fill_null(0),
+        products_under_notice=joined["products_under_notice"].fill_null(0),
     )
 
 
-def _next_renewals(history: History, moment: Moment) -> ir.Table:
-    """Days until the first renewal among an account's running terms: `account_id`, `days_to_renewal`.
+def _profile(history: History, spine: ir.Table, moment: Moment, categories: tuple[str, ...]) -> ir.Table:
+    joined = spine.select("account_id")
+    if "went_live_on" in spine.columns:
+        live = ibis.literal(moment.as_of).delta(spine["went_live_on"], unit="day")
+        joined = spine.select("account_id", days_since_go_live=live)
+    if categories:
+        accounts = history.known("accounts", moment)
+        chosen = accounts.select("account_id", **{f"{FURTHER}{column}": accounts[column] for column in categories})
+        joined = joined.left_join(chosen, "account_id").drop("account_id_right")
+    return joined
 
-    From `renews_on`, else from the start and the months committed to, else from the billing period. A `renews_on` that
-    is rolled on in place is believed only as its term's first renewal: a later one shows that the term was renewed,
-    which on the day in question nobody could know, and marks the survivors. Terms that can end every month have none.
-    """
-    rows = running_terms(history, moment)
-    rows = rows.mutate(_months=rows["term_months"].cast("int64"))
-    first = (rows["started_on"] + rows["_months"].as_interval("M")).cast("date")
-    stated = rows["renews_on"]
-    if "subscriptions" not in history.versioned:
-        is_first = (stated <= first + ibis.interval(days=31)).fill_null(False)
-        stated = is_first.ifelse(stated, ibis.null("date"))
-    rows = rows.mutate(_base=stated.fill_null(rows["started_on"]), _fewest=stated.isnull().cast("int64"))
-    today, base, months = ibis.literal(moment.as_of), rows["_base"], rows["_months"]
-    passed = (today.year() - base.year()) * 12 + today.month() - base.month()
-    rows = rows.mutate(_passed=ibis.greatest(passed // months, rows["_fewest"]).fill_null(0))
-    # Each renewal is counted from the start: counted from the one before, 31 January would stay at the 28th for good.
-    candidate, following = (
-        (base + ((rows["_passed"] + more) * months).cast("int64").as_interval("M")).cast("date") for more in (0, 1)
+
+def _changes(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
+    """What the account pays, and for what, against 28 and 84 days ago as it was known then."""
+    joined = spine.select("account_id", "mrr", "seats", "plan", "products")
+    for days in CHANGE_DAYS:
+        then = subscribed(running_terms(history, moment.ago(days))).cache()
+        names = {f"{name}_before_{days}": name for name in ("mrr", "seats", "plan", "products")}
+        joined = joined.left_join(then.select("account_id", **names), "account_id").drop("account_id_right")
+    mrr, mrr_before, seats_before = joined["mrr"], joined["mrr_before_84"], joined["seats_before_84"]
+    direction = (mrr - mrr_before).sign().cast("int64")
+    return joined.select(
+        "account_id",
+        "mrr_before_28",
+        "mrr_before_84",
+        "seats_before_84",
+        mrr_change_28=log_ratio(mrr, joined["mrr_before_28"]),
+        mrr_change_84=log_ratio(mrr, mrr_before),
+        seats_change_84=joined["seats"] - seats_before,
+        plan_change_84=(joined["plan"] != joined["plan_before_84"]).cast("int64") * direction,
+        products_dropped_84=(joined["products_before_84"] - joined["products"].fill_null(0)).clip(lower=0),
     )
-    candidate = candidate.fill_null(base)
-    renewal = (candidate < today).ifelse(following, candidate)
-    days = renewal.delta(today, unit="day")
-    is_committed = (rows["_months"] >= SHORTEST_COMMITMENT).fill_null(True)
-    rows = rows.mutate(_days=((days >= 0) & is_committed).ifelse(days, ibis.null("int64")))
-    return rows.group_by("account_id").agg(days_to_renewal=rows["_days"].min())
+
+
+def _comings(history: History, known: ir.Table) -> ir.Table:
+    """Returns after an end, and running terms under notice: `account_id`, `returns`, `products_under_notice`."""
+    without_grace = replace(history.rules, definition="subscription", grace_days=0, event="ended")
+    runs = spells(known, without_grace).group_by("account_id").agg(returns=ibis._.count() - 1)
+    given_up = known["ended_on"].isnull() & known["under_notice"]
+    notice = known.group_by("account_id").agg(products_under_notice=given_up.sum())
+    return runs.left_join(notice, "account_id").drop("account_id_right")

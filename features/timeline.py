@@ -4,13 +4,12 @@ Nothing here reads the real time. Whoever runs the product passes a date in, and
 were that date.
 """
 
-import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-__all__ = ["ChurnRules", "Moment", "months_later", "snapshots"]
+__all__ = ["ChurnRules", "Moment", "snapshots"]
 
 
 @dataclass(frozen=True)
@@ -130,13 +129,3 @@ def snapshots(first: date, last: date, every_days: int) -> Iterator[date]:
     steps = max((last - first).days, -1) // every_days
     for step in range(steps, -1, -1):
         yield last - timedelta(days=step * every_days)
-
-
-def months_later(day: date, months: int) -> date:
-    """The same day so many months on, or that month's last day where it is shorter.
-
-    >>> months_later(date(2026, 1, 31), 1)
-    datetime.date(2026, 2, 28)
-    """
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

@@ -7,14 +7,16 @@ away.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import ibis
 import ibis.expr.types as ir
+from ibis.util import gen_name
 
 from features.contract import CONTRACT, RECORDED_AT, Column, Knowable, Table
 from features.timeline import ChurnRules, Moment
 
-__all__ = ["History", "facts_until", "known", "visible"]
+__all__ = ["History", "facts_until", "recorded_at", "visible"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,10 @@ class History:
     tables
         By name, in the contract's columns and types; instants are UTC without a zone. Absent tables are absent here.
     versioned
-        Tables that hold several versions of a row. It is decided once, when a model is trained, and stored with it:
-        were it read off the tables on each date, an early date would see no second version yet and judge otherwise.
+        Tables whose past values may be believed, since their rows are kept in versions: their mutable columns may
+        teach, and an end that lies ahead was entered ahead. It is decided once, when a model is trained, and stored
+        with it: were it read off the tables on each date, an early date would see no second version yet and judge
+        otherwise. Of several versions of a key the newest counts in any table.
     constant
         Mutable columns, as `table.column`, that the company declares never to change in truth.
     subscription_history
@@ -62,8 +66,22 @@ class History:
         return not _mutable(CONTRACT[table], column, self)
 
     def known(self, name: str, moment: Moment) -> ir.Table:
-        """The table of that name as known at the moment; see `known`."""
-        return known(self.tables[name], CONTRACT[name], moment, self.rules, name in self.versioned)
+        """The table of that name as known at the moment: rows, versions and facts; each event of use once."""
+        rows = facts_until(visible(self.tables[name], CONTRACT[name], moment, self.rules), CONTRACT[name], moment)
+        return _first_deliveries(rows, self._redelivered) if name == "usage" and self.has("usage.event_id") else rows
+
+    @cached_property
+    def _redelivered(self) -> ir.Table:
+        """The ids under which an event of use was delivered more than once, whenever: `event_id`.
+
+        They are looked up once for all moments, into a table that goes with the engine. They are few, so that a moment
+        has only their rows to put in order; to order the whole table would take longer than all the sums over it.
+        """
+        usage = self.tables["usage"]
+        named = usage.filter(usage["event_id"].notnull()).group_by("event_id").agg(_n=ibis._.count())
+        again = named.filter(named["_n"] > 1).select("event_id")
+        kept: ir.Table = usage.get_backend().create_table(gen_name("redelivered"), again, temp=True)
+        return kept
 
 
 def _mutable(table: Table, name: str, history: History) -> bool:
@@ -76,8 +94,8 @@ def _mutable(table: Table, name: str, history: History) -> bool:
     return overwritten and name in {"mrr", "plan", "seats"}
 
 
-def visible(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules, versioned: bool) -> ir.Table:
-    """The rows that had arrived, one version of each: the newest that was there at the moment.
+def visible(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules) -> ir.Table:
+    """The rows that had arrived, one version of each key: the newest that was there at the moment.
 
     A row counts from its event on, and not before its version reached the warehouse. Facts inside the version are left
     as they stand; `facts_until` takes away those still ahead.
@@ -88,19 +106,38 @@ def visible(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules,
         if rules.recorded_from is not None:
             arrived = arrived | (recorded <= rules.recorded_from)
         table = table.filter(arrived)
-        if versioned and contract.key is not None:
+        if contract.key is not None and contract.key in table.columns:
             table = _newest(table, contract.key)
     return table.filter(table[contract.event_time].cast("timestamp") < moment.midnight)
 
 
 def _newest(rows: ir.Table, key: str) -> ir.Table:
     """The version recorded last, of each key."""
-    order = ibis.desc(rows[RECORDED_AT].fill_null(_BEFORE_ALL))
-    place = ibis.row_number().over(group_by=rows[key], order_by=[order])
-    return rows.mutate(_place=place).filter(lambda t: t["_place"] == 0).drop("_place")
+    place = ibis.row_number().over(group_by=key, order_by=ibis.desc(recorded_at(rows)))
+    rows = rows.mutate(_place=place)
+    return rows.filter(rows["_place"] == 0).drop("_place")
+
+
+def recorded_at(rows: ir.Table) -> ir.TimestampValue:
+    """When each version reached the warehouse; where nobody noted it, before all others."""
+    return rows[RECORDED_AT].fill_null(_BEFORE_ALL)
 
 
 _BEFORE_ALL = ibis.timestamp("0001-01-01 00:00:00")
+
+
+def _first_deliveries(rows: ir.Table, redelivered: ir.Table) -> ir.Table:
+    """Each event once, as it first arrived: a tracker that is not sure sends again, and the work was done once.
+
+    What came later under the same `event_id` is no correction, for nothing says that it is one. Deliveries that arrived
+    together are ordered by their values, so that none is left to chance.
+    """
+    copies = rows.semi_join(redelivered, "event_id")
+    arrival = [recorded_at(copies)] if RECORDED_AT in copies.columns else []
+    order = [*arrival, *(copies[name] for name in sorted(copies.columns))]
+    copies = copies.mutate(_place=ibis.row_number().over(group_by="event_id", order_by=order))
+    first = copies.filter(copies["_place"] == 0).drop("_place")
+    return rows.anti_join(redelivered, "event_id").union(first)
 
 
 def facts_until(table: ir.Table, contract: Table, moment: Moment) -> ir.Table:
@@ -123,8 +160,3 @@ def _until(table: ir.Table, column: Column, moment: Moment) -> ir.Value:
     if own_time not in table.columns:
         return value
     return (table[own_time].cast("timestamp") < moment.midnight).ifelse(value, ibis.null(value.type()))
-
-
-def known(table: ir.Table, contract: Table, moment: Moment, rules: ChurnRules, versioned: bool) -> ir.Table:
-    """Rows, versions and facts as they were known at the moment."""
-    return facts_until(visible(table, contract, moment, rules, versioned), contract, moment)

@@ -10,6 +10,7 @@ __all__ = [
     "ModelRefusal",
     "NoChampion",
     "NoTestDate",
+    "NoVersion",
     "TooFewDepartures",
     "TrackingFailed",
 ]
@@ -29,6 +30,7 @@ class TooFewDepartures(ModelRefusal):
     def __init__(self, found: int, needed: int, what: str = "departures (distinct account and day)") -> None:
         self.found = found
         self.needed = needed
+        self.what = what
         super().__init__(
             f"Found {found} {what} with known labels; a model needs at least {needed}. "
             "Give a longer history, or wait: a departure counts once its horizon and grace have passed."
@@ -67,3 +69,7 @@ class CorruptModel(ModelRefusal):
 
 class NoChampion(ModelRefusal):
     """The registry holds no model under the alias that the night reads."""
+
+
+class NoVersion(ModelRefusal):
+    """The registry does not hold the version of a model that was asked for."""

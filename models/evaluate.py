@@ -73,7 +73,7 @@ class Evaluation:
         """On what it was measured, and whether that suffices."""
         measured = f"{self.accounts:,} accounts, {self.first_as_of} to {self.last_as_of}"
         if not self.enough:
-            return f"not enough churns (n = {self.departures}); {measured}"
+            return f"{self.departures} churns, too few for a grade (that takes {ENOUGH_DEPARTURES}); {measured}"
         return f"{self.departures:,} churns; {measured}"
 
     def as_record(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The registry: a training run and its model logged to MLflow, and the champion read back. Nothing else touches MLflow.
 
-Works with a tracking server and with a SQLite database, whose artifacts then lie in a folder beside it. MLflow's usage
+Works with a tracking server and with a SQLite database, see `tracking_folder`. MLflow's usage
 reporting is switched off before it is imported, and what it prints is held back: standard output belongs to the
 command.
 """
@@ -8,10 +8,11 @@ command.
 import json
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -22,14 +23,17 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.churn_model import ChurnModel
-from models.errors import NoChampion, TrackingFailed
+from models.errors import CorruptModel, NoChampion, NoVersion, TrackingFailed
 from models.evaluate import Evaluation
+from models.tracking_folder import ARTIFACTS, TrackingFolder, local_path
 
 __all__ = ["CHAMPION", "Registered", "TrainingRun", "load_champion", "load_version", "promote", "register"]
 
 CHAMPION: Final = "champion"
-ARTIFACTS: Final = "mlflow-artifacts"
+OUR_FILES: Final = "extra_files"
 LONGEST_PARAMETER: Final = 500
+LONGEST_PARAMETER_NAME: Final = 250
+_ABSENT: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -75,7 +79,7 @@ def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Regis
         files = Path(folder)
         run.model.save(files / "model")
         client = mlflow.MlflowClient()
-        with mlflow.start_run(experiment_id=_experiment(client, uri, experiment)) as active:
+        with mlflow.start_run(experiment_id=_experiment(client, TrackingFolder.of(uri), experiment)) as active:
             mlflow.log_params(_parameters(run))
             mlflow.log_metrics(_metrics(run.evaluations))
             mlflow.set_tags({"model_digest": run.model.digest, "tree_digest": run.model.tree_digest})
@@ -105,28 +109,64 @@ def promote(version: int, *, uri: str, name: str) -> None:
 def load_champion(*, uri: str, name: str) -> tuple[ChurnModel, int]:
     """The champion and its version. Raises `NoChampion` where none was promoted, `CorruptModel` where its files are."""
     missing = NoChampion(f"No model {name!r} has the alias {CHAMPION!r} in {_without_password(uri)}. Run: churn train.")
-    if (database := _sqlite_file(uri)) is not None and not database.exists():
+    folder = TrackingFolder.of(uri)
+    if folder is not None and not folder.database.exists():
         raise missing  # asking MLflow would create the database
     with _tracking(uri) as mlflow:
         try:
             found = mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
         except mlflow.MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            if error.error_code in _ABSENT:
                 raise missing from error
             raise
-        return _download(mlflow, name, int(found.version)), int(found.version)
+        return _load(mlflow, folder, name, int(found.version)), int(found.version)
 
 
 def load_version(version: int, *, uri: str, name: str) -> ChurnModel:
-    """One registered version. Raises `CorruptModel` where its files are damaged."""
+    """One registered version. Raises `NoVersion` where there is none, `CorruptModel` where its files are damaged."""
+    missing = NoVersion(
+        f"There is no version {version} of the model {name!r} in {_without_password(uri)}. Was it deleted, or the "
+        "registry set up anew? Set [tracking] uri and model to the registry that holds it."
+    )
+    folder = TrackingFolder.of(uri)
+    if folder is not None and not folder.database.exists():
+        raise missing
     with _tracking(uri) as mlflow:
-        return _download(mlflow, name, version)
+        try:
+            mlflow.MlflowClient().get_model_version(name, str(version))
+        except mlflow.MlflowException as error:
+            if error.error_code in _ABSENT:
+                raise missing from error
+            raise
+        return _load(mlflow, folder, name, version)
+
+
+def _load(mlflow: ModuleType, folder: TrackingFolder | None, name: str, version: int) -> ChurnModel:
+    moved = None if folder is None else _beside(mlflow.MlflowClient(), folder, name, version)
+    return _download(mlflow, name, version) if moved is None else ChurnModel.load(moved / OUR_FILES)
+
+
+def _beside(client: Any, folder: TrackingFolder, name: str, version: int) -> Path | None:
+    """The version's files beside the database, wherever that lies today; None where MLflow has to be asked for them.
+
+    Raises `CorruptModel` where they are nowhere.
+    """
+    location = client.get_model_version_download_uri(name, str(version))
+    beside, written = folder.beside(location), local_path(location)
+    if beside is None or beside.is_dir():
+        return beside
+    if written is not None and written.is_dir():
+        return None
+    raise CorruptModel(
+        f"The files of {name} version {version} are neither in {beside} nor where they were written, {written}. Put "
+        f"the folder {ARTIFACTS} back beside {folder.database.name}, or train again: churn train."
+    )
 
 
 def _download(mlflow: ModuleType, name: str, version: int) -> ChurnModel:
     with tempfile.TemporaryDirectory() as folder:
         path = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version}", dst_path=folder)
-        return ChurnModel.load(Path(path) / "extra_files")
+        return ChurnModel.load(Path(path) / OUR_FILES)
 
 
 def _log_model(mlflow: ModuleType, model: ChurnModel, files: Path) -> Any:
@@ -152,17 +192,23 @@ def _new_version(client: Any, name: str, source: str, run_id: str, model_id: str
     return int(client.create_model_version(name, source, run_id=run_id, model_id=model_id).version)
 
 
-def _experiment(client: Any, uri: str, name: str) -> str:
+def _experiment(client: Any, folder: TrackingFolder | None, name: str) -> str:
     found = client.get_experiment_by_name(name)
+    if found is not None and folder is not None and folder.has_left(found.artifact_location):
+        # MLflow cannot change where an experiment writes. Under its old name it would go on writing where the database
+        # once lay, perhaps into a copy of it.
+        old = f"{name} (experiment {found.experiment_id}, written to {found.artifact_location})"
+        client.rename_experiment(found.experiment_id, old)
+        found = None
     if found is not None:
         return str(found.experiment_id)
-    database = _sqlite_file(uri)
     # A server knows where its artifacts belong. Without one MLflow would put them into the working directory.
-    location = None if database is None else (database.parent / ARTIFACTS).as_uri()
+    location = None if folder is None else folder.artifacts.as_uri()
     return str(client.create_experiment(name, artifact_location=location))
 
 
 def _parameters(run: TrainingRun) -> dict[str, str]:
+    """What can be compared between runs: short values under names that MLflow takes. `settings.json` has all."""
     about = run.model.about
     fit = about.get("fit", {})
     plain = {
@@ -172,11 +218,17 @@ def _parameters(run: TrainingRun) -> dict[str, str]:
     settings = {f"settings.{key}": value for key, value in _flat(run.settings).items()}
     calibration = {"calibration.a": run.model.calibration.a, "calibration.b": run.model.calibration.b}
     every = plain | boosting | calibration | settings
-    return {key: str(value)[:LONGEST_PARAMETER] for key, value in every.items()}
+    return {
+        key: text
+        for key, value in every.items()
+        if len(text := str(value)) <= LONGEST_PARAMETER
+        and len(key) <= LONGEST_PARAMETER_NAME
+        and re.fullmatch(r"[\w.\- ]+", key)
+    }
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted names; MLflow's names allow no other signs than these."""
+    """Nested settings by dotted names."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
@@ -203,7 +255,8 @@ def _tracking(uri: str) -> Iterator[ModuleType]:
     os.environ.update(ENVIRONMENT)
     for variable, value in PATIENCE.items():
         os.environ.setdefault(variable, value)
-    with warnings.catch_warnings():
+    folder = TrackingFolder.of(uri)
+    with warnings.catch_warnings(), nullcontext() if folder is None else folder.locked():
         warnings.simplefilter("ignore")  # deprecations inside MLflow and what it imports; nothing of ours runs there
         import mlflow
         import mlflow.artifacts
@@ -211,8 +264,6 @@ def _tracking(uri: str) -> Iterator[ModuleType]:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        if (database := _sqlite_file(uri)) is not None:
-            database.parent.mkdir(parents=True, exist_ok=True)
         before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # type: ignore[no-untyped-call]
         mlflow.set_tracking_uri(uri)
         try:
@@ -224,14 +275,6 @@ def _tracking(uri: str) -> Iterator[ModuleType]:
             ) from error
         finally:
             mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it, which MLflow's hint forgets
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """The database's file, or None for a server."""
-    if not uri.startswith("sqlite"):
-        return None
-    database = make_url(uri).database
-    return Path(database).absolute() if database else None
 
 
 def _without_password(uri: str) -> str:

@@ -24,7 +24,7 @@ def whole(value: float) -> int:
 def _count(value: Any, _: date, language: Language) -> str:
     if 0 < value < 0.5:
         return {"en": "less than 1", "zh": "不到 1"}[language]
-    return f"{whole(value):,}"
+    return f"{whole(value):,}".replace("-", "−")
 
 
 def _decimal(value: Any, _: date, __: Language) -> str:
@@ -33,6 +33,21 @@ def _decimal(value: Any, _: date, __: Language) -> str:
 
 def _percent(value: Any, as_of: date, language: Language) -> str:
     return _count(100 * value, as_of, language) + {"en": " %", "zh": "%"}[language]
+
+
+def _change(value: Any, as_of: date, language: Language) -> str:
+    """How far below or above its usual level something is, as a share of it."""
+    if abs(value) < 0.005:
+        return {"en": "at", "zh": "与平时持平"}[language]
+    size = _percent(abs(value), as_of, language)
+    if language == "zh":
+        return ("比平时少 " if value < 0 else "比平时多 ") + size
+    return size + (" below" if value < 0 else " above")
+
+
+def _inferred(value: Any, _: date, language: Language) -> str:
+    """What stands behind a date of renewal that nobody wrote down."""
+    return {"en": " or so, judging by their billing", "zh": "前后(按付费周期推算)"}[language] if value else ""
 
 
 _PARTS: Final[tuple[tuple[float, str, str], ...]] = (
@@ -100,8 +115,10 @@ STYLES: Final[Mapping[str, Callable[[Any, date, Language], str]]] = {
     "d": _decimal,
     "percent": _percent,
     "part": _part,
+    "change": _change,
     "ahead": _ahead,
     "ago": _ago,
+    "inferred": _inferred,
     "months": _length,
     "text": _text,
 }

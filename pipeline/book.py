@@ -13,15 +13,9 @@ import pandas as pd
 
 from models.bands import Bands
 
-__all__ = ["BOOK_COLUMNS", "STATES", "largest_family", "make_book"]
-
-STATES: Final = ("candidate", "payment", "watch", "new", "leaving", "lapsed")
-"""Every state of a row of the book; the last two have no risk and no rank."""
+__all__ = ["largest_family", "make_book"]
 
 SCORED: Final = ("risk", "log_odds", "base_log_odds")
-BOOK_COLUMNS: Final = ("band", "value_at_risk", "largest_family", "rank", "entry_name")
-"""What `make_book` adds; `state` it replaces."""
-
 _BILLING: Final = "billing"
 
 

@@ -5,12 +5,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from pipeline.errors import ExpectedError, RefusedError
+from pipeline.errors import ExpectedError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.run_log import RunLog
@@ -25,11 +26,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Answer with 
 
 
 class Call:
-    """What every command shares: which settings, in which form to answer."""
+    """What every command shares: which settings, in which form to answer, and the time it began, read once."""
 
-    def __init__(self, config: Path, as_json: bool) -> None:
+    def __init__(self, config: Path, as_json: bool, now: datetime) -> None:
         self.config = config
         self.as_json = as_json
+        self.now = now
 
     @property
     def settings(self) -> "Settings":
@@ -42,6 +44,17 @@ class Call:
     def shown(self) -> str:
         """The option that leads to the same settings again, for the commands we propose."""
         return "" if self.config == Path("churn.toml") else f" -c {self.config}"
+
+    def day(self, as_of: date | None) -> date:
+        """The date to look from: the one asked for, else `[run] as_of`, else today in UTC.
+
+        Raises `UsageError` for a date to come.
+        """
+        settings = self.settings
+        today = max(self.now.date(), settings.run.as_of or date.min)  # a company with a today of its own lives there
+        if as_of is not None and as_of > today:
+            raise UsageError(f"--as-of {as_of} lies in the future: today is {today} in UTC. Name a day up to today.")
+        return settings.today(as_of, self.now)
 
     @contextmanager
     def log(self) -> "Iterator[RunLog]":
@@ -63,7 +76,8 @@ def takes_call(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(ctx: click.Context, /, config: Path | None, as_json: bool, **arguments: Any) -> None:
         above: Mapping[str, Any] = ctx.obj
-        call = Call(config or above["config"] or Path("churn.toml"), as_json or above["as_json"])
+        config = config or above["config"] or Path("churn.toml")
+        call = Call(config, as_json or above["as_json"], datetime.now(UTC))
         with _told(call.as_json):
             command(call, **arguments)
 
@@ -91,6 +105,8 @@ def _known(error: Exception) -> tuple[str | None, int]:
     kind = f"{type(error).__module__}.{type(error).__name__}"
     if kind == "models.errors.TrackingFailed":
         return str(error), 1
+    if kind == "models.errors.NoChampion":  # nothing there yet, as with a store that holds no night
+        return str(error), UsageError.exit_status
     if kind.startswith("models.errors."):
         return str(error), RefusedError.exit_status
     if "OutOfMemoryException" in kind or "duckdb.IOException" in kind:

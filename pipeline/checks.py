@@ -41,6 +41,7 @@ def check_contract(opened: Opened, settings: Settings) -> list[Violation]:
         found += _check_table(opened, CONTRACT[name], raw, settings)
     found += _notice_unknown(opened, settings)
     found += _delivered_twice(opened)
+    found += _events_delivered_again(opened)
     if not found or all(violation.severity is Severity.WARN for violation in found):
         found += suspicious_habits(opened, settings)
     return sorted(found, key=lambda violation: violation.severity is Severity.WARN)
@@ -77,6 +78,25 @@ def _delivered_twice(opened: Opened) -> Iterator[Violation]:
             rows = int(opened.raw[name].count().execute())
             key, rule = CONTRACT[name].key, "has rows that stand twice, the same in every column"
             yield Violation(name, key, rule, copies, rows, (), "Each counts once.", Severity.WARN)
+
+
+def _events_delivered_again(opened: Opened) -> Iterator[Violation]:
+    """Rows of use under an `event_id` that had come before: `features/versions.py` counts the first alone."""
+    usage = opened.tables.get("usage")
+    if usage is None or "event_id" not in usage.columns:
+        return
+    named = usage.filter(usage["event_id"].notnull()).group_by("event_id").agg(n=ibis._.count())
+    again = named.filter(named["n"] > 1)
+    surplus = int(again.aggregate(n=(again["n"] - 1).sum().fill_null(0)).execute()["n"].iloc[0])
+    if surplus:
+        examples = tuple(again.order_by("event_id").limit(_EXAMPLES).execute()["event_id"])
+        rows = int(usage.count().execute())
+        remedy = (
+            "Each event counts once, as it first arrived. If they are different events, event_id does not name them: "
+            "map another column in [data.columns.usage], or leave it out in a sql source."
+        )
+        rule = "stands on more than one row"
+        yield Violation("usage", "event_id", rule, surplus, rows, examples, remedy, Severity.WARN)
 
 
 def _unreadable(reason: Unreadable) -> Violation:
@@ -205,7 +225,8 @@ def _repeated_keys(contract: Table, raw: ir.Table, rows: int) -> Iterator[Violat
     if key is None or key not in raw.columns:
         return
     by = [key] + ([RECORDED_AT] if RECORDED_AT in raw.columns else [])
-    raw = raw.mutate(**{key: cast(raw[key], "text")})
+    # As they will be read: one instant written in two ways is one, and which of the versions counted would be chance.
+    raw = raw.mutate(**{name: cast(raw[name], "text" if name == key else "instant") for name in by})
     counted = raw if contract.name == "accounts" else raw.distinct()
     groups = counted.filter(counted[key].notnull()).group_by(by).agg(n=ibis._.count()).filter(ibis._["n"] > 1)
     found = groups.aggregate(n=groups["n"].sum().fill_null(0), first=groups[key].cast("string").min()).execute().iloc[0]

@@ -22,7 +22,7 @@ _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Start": ("demo", "init", "check"),
     "Every night": ("score", "export", "explain"),
     "Every month": ("train", "backtest"),
-    "When something looks wrong": ("doctor",),
+    "When something looks wrong": ("replay", "doctor"),
 }
 
 
@@ -50,7 +50,8 @@ _as_of = click.option("--as-of", callback=_day, metavar="DATE", help="Behave as 
 def main(ctx: click.Context, config: Path | None, as_json: bool) -> None:
     """Which customers are about to leave, why, and whom to call first.
 
-    Exit status: 0 done; 1 failed, a retry may help; 2 wrong usage or settings; 3 refused, a retry will not help.
+    Exit status: 0 done; 1 failed, a retry may help; 2 wrong usage or settings, or another command has to be run first;
+    3 refused, a retry will not help.
     """
     ctx.obj = {"config": config, "as_json": as_json}
 
@@ -75,7 +76,7 @@ def demo(call: Call, folder: Path, accounts: int, seed: int) -> None:
 
     with call.log() as log:
         config = furnish(folder, accounts, seed, log)
-        call = Call(config, call.as_json)
+        call = Call(config, call.as_json, call.now)
         _train(call, None, log)
         done = _score(call, None, None, log)
     _show_list(call, done)
@@ -83,23 +84,41 @@ def demo(call: Call, folder: Path, accounts: int, seed: int) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Write over a churn.toml that is there.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this file. [default: FOLDER/churn.toml]")
+@click.option("--dry-run", is_flag=True, help="Print the proposal and write nothing.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @takes_call
-def init(call: Call, folder: Path, force: bool) -> None:
+def init(call: Call, folder: Path, out: Path | None, dry_run: bool, force: bool) -> None:
     """Look at a folder of tables, propose a churn.toml for it, and check it."""
-    from pipeline.inspection import inspect
     from pipeline.proposal.proposal import propose
     from pipeline.settings import read_settings
 
     proposal = propose(folder)
-    config = proposal.write(force)
-    found, record = "", {}
-    if not proposal.missing:
-        with call.log() as log:
-            inspection = inspect(read_settings(config), None, log)
-        found, record = f"{inspection.told()}\n\n", inspection.as_record()
-    text = f"{proposal.told()}\n\nWrote {config}.\n\n{found}Next: look through {config}, then churn check -c {config}"
-    call.answer(text, {"config": config, "missing": proposal.missing, "check": record})
+    path, told = proposal.path(out), proposal.told()
+    record: dict[str, Any] = {"config": path, "missing": proposal.missing, "questions": proposal.questions}
+    if dry_run:
+        text = proposal.toml(out)
+        call.answer(f"{told}\n\nNothing was written. {path} would be:\n\n{text}", record | {"toml": text})
+    else:
+        proposal.write(out, force)
+        told = f"{told}\n\nWrote {path}."
+        if proposal.missing:
+            lacks = f"It cannot be used yet: {', '.join(proposal.missing)} not found."
+            call.answer(f"{told} {lacks} Answer what stands under OPEN there, then: churn check -c {path}", record)
+        else:
+            from pipeline.inspection import inspect
+
+            today = Call(path, call.as_json, call.now).day(None)
+            as_of = proposal.as_of(today)
+            with call.log() as log:
+                found = inspect(read_settings(path), as_of, log)
+            again = f"churn check -c {path}" + (f" --as-of {as_of}" if as_of != today else "")
+            text = f"{told} Look through it, and after each change: {again}\n\n{found.told()}"
+            call.answer(text, record | {"check": found.as_record()})
+            if found.is_fatal:
+                sys.exit(RefusedError.exit_status)
+    if proposal.missing:
+        sys.exit(UsageError.exit_status)
 
 
 @main.command()
@@ -110,7 +129,7 @@ def check(call: Call, as_of: date | None) -> None:
     from pipeline.inspection import inspect
 
     with call.log() as log:
-        found = inspect(call.settings, as_of, log)
+        found = inspect(call.settings, call.day(as_of), log)
     call.answer(found.told(), found.as_record())
     if found.is_fatal:
         sys.exit(RefusedError.exit_status)
@@ -136,7 +155,7 @@ def backtest(call: Call, as_of: date | None) -> None:
 
     with call.log() as log:
         settings = call.settings
-        tested = measure(collect(settings, as_of, log), settings, log)
+        tested = measure(collect(settings, call.day(as_of), log), settings, log)
     call.answer(skill_table(tested), tested.as_record())
 
 
@@ -172,8 +191,10 @@ def explain(call: Call, account_id: str, as_of: date | None) -> None:
             raise UsageError(f"No night is published {when}. Run: churn score{call.shown}")
         page = account_page(engine, account_id, shown)
         if page is None:
-            raise UsageError(f"{account_id!r} is not in the night of {shown.as_of}. Ids are listed by: churn export")
-        call.answer(page, account_record(engine, account_id, shown))
+            ids = f"churn export{call.shown} --out FILE"
+            raise UsageError(f"{account_id!r} is not in the night of {shown.as_of}. Ids are listed by: {ids}")
+        seen = shown.headline.get("hindsight")  # absent from nights that an older churn published
+        call.answer(f"{page}\n\n{seen}" if seen else page, account_record(engine, account_id, shown))
     finally:
         engine.dispose()
 
@@ -189,7 +210,12 @@ def explain(call: Call, account_id: str, as_of: date | None) -> None:
 @_as_of
 @takes_call
 def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | None) -> None:
-    """Write the published night to a file, for a CRM or a spreadsheet."""
+    """Write the published night to a file, for a CRM or a spreadsheet.
+
+    One row for each account that is a customer, those leaving included (they have no risk), lapsed ones not. `rank`
+    counts within one owner's book: each owner has a rank 1, and accounts of one parent share a rank. There are no
+    names: look them up by `account_id` in your table of accounts.
+    """
     from pipeline.export import export_night
     from pipeline.store import connect
 
@@ -203,37 +229,50 @@ def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | Non
 
 
 @main.command()
-@click.option("--max-age", metavar="HOURS", help="Fail when the last published night is older, such as 26h.")
+@click.option("--as-of", callback=_day, metavar="DATE", help="The night to build again. [default: the newest]")
+@takes_call
+def replay(call: Call, as_of: date | None) -> None:
+    """Build a published night again from today's tables and say what differs: leaks and late rows."""
+    from pipeline.replay import replay as run
+    from pipeline.replay_page import replay_page
+
+    with call.log() as log:
+        found = run(call.settings, as_of, call.day(None), log)
+    call.answer(replay_page(found), found.as_record())
+
+
+@main.command()
+@click.option("--max-age", metavar="HOURS", help="Fail when the last night, or its publication, is older, such as 26h.")
 @takes_call
 def doctor(call: Call, max_age: str | None) -> None:
     """Say what is installed, configured, reachable and stale."""
     from pipeline.health import examine
 
-    found = examine(call.config, max_age)
+    found = examine(call.config, max_age, call.now)
     call.answer(found.told(), found.as_record())
-    if not found.is_well:
-        sys.exit(1)
+    sys.exit(found.exit_status)
 
 
 def _train(call: Call, as_of: date | None, log: "RunLog") -> "Trained":
     from pipeline.training import train as run
 
-    return run(call.settings, as_of, log)
+    return run(call.settings, call.day(as_of), log)
 
 
 def _score(call: Call, as_of: date | None, out: Path | None, log: "RunLog") -> "NightDone":
     from pipeline.nightly import run_night
 
-    return run_night(call.settings, as_of, out, log)
+    return run_night(call.settings, call.day(as_of), call.now, out, log)
 
 
 def _show_list(call: Call, done: "NightDone") -> None:
-    from pipeline.morning import list_page
+    from pipeline.morning import list_page, list_record
     from pipeline.store import connect
 
     settings = call.settings
     engine = connect(settings.located(settings.store.url))
     try:
-        call.answer(list_page(engine, call.shown, done.as_of), done.as_record())
+        text = list_page(engine, call.shown, done.as_of, now=call.now)
+        call.answer(text, {**done.as_record(), "list": list_record(engine, done.as_of)})
     finally:
         engine.dispose()

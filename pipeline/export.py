@@ -73,6 +73,10 @@ def export_night(
     value_at_risk, rank and log-odds are null, reasons and families empty. New accounts have a risk and no band. Lapsed
     accounts are not active and have no row.
 
+    `rank` counts within one owner's book: every owner has a rank 1, accounts of one root and owner share a rank, and
+    sorting by rank alone mixes the books. Names are not among the columns: they are in the company's accounts, by
+    `account_id`.
+
     In CSV (UTF-8, RFC 4180, null is empty) a text that a spreadsheet would run as a formula, beginning with = + - @ or
     a tab, carriage return or line feed and no number, gets an apostrophe before it; read Parquet or JSON Lines for the
     exact text. In JSON Lines `reasons` and `families` are nested.

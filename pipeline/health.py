@@ -8,12 +8,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from models.errors import ModelRefusal, TrackingFailed
+from models.errors import ModelRefusal, NoChampion, TrackingFailed
 from models.registry import load_champion
-from pipeline.errors import ExpectedError, UsageError
+from pipeline.errors import ExpectedError, FailedError, UsageError
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
-from pipeline.store import connect, night, reading
+from pipeline.store import Night, StoreMissing, connect, night, reading
 
 __all__ = ["Finding", "Health", "examine"]
 
@@ -23,11 +23,12 @@ _LEAST_FREE_BYTES: Final = 2_000_000_000
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: is it well, and what was seen."""
+    """One thing looked at: is it well, what was seen, and whether it merely was never made."""
 
     what: str
     is_well: bool
     seen: str
+    is_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,14 @@ class Health:
     def is_well(self) -> bool:
         """Whether nothing ails."""
         return all(finding.is_well for finding in self.findings)
+
+    @property
+    def exit_status(self) -> int:
+        """0 when nothing ails, 2 when all that ails is that a command was never run, 1 for anything else."""
+        ailing = [finding for finding in self.findings if not finding.is_well]
+        if not ailing:
+            return 0
+        return UsageError.exit_status if all(each.is_missing for each in ailing) else FailedError.exit_status
 
     def told(self) -> str:
         """One line a finding."""
@@ -57,10 +66,11 @@ class Health:
         }
 
 
-def examine(config: Path, max_age: str | None) -> Health:
+def examine(config: Path, max_age: str | None, now: datetime) -> Health:
     """Look at everything a night needs, and go on after each failure.
 
-    `max_age` such as "26h" makes an older last night an illness.
+    `max_age` such as "26h" makes it an illness when the last night was published longer ago, or when it could have
+    started longer ago: a run that publishes the same old night again and again is no better than none.
     """
     oldest = _hours(max_age)
     findings = [Finding("installed", True, _installed())]
@@ -69,7 +79,7 @@ def examine(config: Path, max_age: str | None) -> Health:
     except UsageError as error:
         return Health((*findings, Finding("settings", False, str(error))))
     findings.append(Finding("settings", True, str(config)))
-    findings += [_tables(settings), _champion(settings), _store(settings, oldest), _disk(settings)]
+    findings += [_tables(settings), _champion(settings), _store(settings, oldest, now), _disk(settings)]
     return Health(tuple(findings))
 
 
@@ -93,28 +103,39 @@ def _champion(settings: Settings) -> Finding:
     try:
         model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
     except (ModelRefusal, TrackingFailed) as error:
-        return Finding("champion", False, str(error))
+        return Finding("champion", False, str(error), is_missing=isinstance(error, NoChampion))
     return Finding("champion", True, f"version {version}, trained on snapshots to {model.about['last_as_of']}")
 
 
-def _store(settings: Settings, oldest: timedelta | None) -> Finding:
+def _store(settings: Settings, oldest: timedelta | None, now: datetime) -> Finding:
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
             shown = night(connection)
     except ExpectedError as error:
-        return Finding("store", False, str(error))
+        return Finding("store", False, str(error), is_missing=isinstance(error, StoreMissing))
     finally:
         engine.dispose()
     if shown is None:
-        return Finding("store", False, "no night is published yet. Run: churn score")
-    finished = shown.finished_at if shown.finished_at.tzinfo else shown.finished_at.replace(tzinfo=UTC)
-    age = datetime.now(UTC) - finished
-    hours = age.total_seconds() / 3600
-    seen = f"night of {shown.as_of}, {shown.accounts:,} accounts, published {hours:.1f} hours ago"
+        return Finding("store", False, "no night is published yet. Run: churn score", is_missing=True)
+    return _night(shown, settings, oldest, now)
+
+
+def _night(shown: Night, settings: Settings, oldest: timedelta | None, now: datetime) -> Finding:
+    published, started = now - shown.finished_at, now - settings.rules().moment(shown.as_of).cut.replace(tzinfo=UTC)
+    seen = (
+        f"night of {shown.as_of} ({_told(started)} since it could start), {shown.accounts:,} accounts, published "
+        f"{_told(published)} ago"
+    )
+    # The demo's last night lies where its tables end, whatever the clock says.
+    age = published if shown.headline["demo"] else max(published, started)
     if oldest is not None and age > oldest:
-        return Finding("store", False, f"{seen}, more than {oldest.total_seconds() / 3600:g}. Did the night run?")
+        return Finding("store", False, f"{seen}: more than {oldest.total_seconds() / 3600:g} hours. Did the night run?")
     return Finding("store", True, seen)
+
+
+def _told(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:,.1f} hours"
 
 
 def _disk(settings: Settings) -> Finding:

@@ -1,15 +1,16 @@
 """`churn check`: the contract against the tables, how fresh they are, and whether enough customers have left."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from features.build import catalogue
-from features.catalogue import read_catalogue
+from features.build import catalogue, listed
 from features.contract import Severity
 from features.labels import churns
 from models.training import LEAST_DEPARTURES
 from pipeline.checks import check_contract
+from pipeline.freshness import stale_tables
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import freshness, history, open_sources
@@ -21,7 +22,10 @@ __all__ = ["Inspection", "inspect"]
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a check found. Freshness, departures and features are only there when no fatal rule is broken."""
+    """What a check found.
+
+    Freshness, departures and features are only there when the contract holds. `unused` names settings that do nothing.
+    """
 
     violations: tuple[Violation, ...]
     rows: dict[str, int]
@@ -30,6 +34,7 @@ class Inspection:
     departures: int | None
     features: tuple[str, ...]
     absent: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
     @property
     def is_fatal(self) -> bool:
@@ -42,7 +47,8 @@ class Inspection:
         for violation in self.violations:
             word = "STOPS THE RUN" if violation.severity is Severity.FATAL else "warning"
             lines += [f"{word}: {violation.told()}", ""]
-        if self.is_fatal:
+        lines += [line for note in self.unused for line in (f"note: {note}", "")]
+        if self.departures is None:
             return "\n".join([*lines, "Nothing further was looked at. Mend what stops the run and check again."])
         if not self.violations:
             lines += ["Every rule of the contract holds.", ""]
@@ -50,7 +56,7 @@ class Inspection:
         for name, rows in self.rows.items():
             newest = self.newest[name]
             lines.append(f"{name:<{width}}  {rows:>12,} rows   newest {_age(newest, self.today)}")
-        lines += ["", _departures(self.departures or 0)]
+        lines += ["", _departures(self.departures)]
         lines.append(f"{len(self.features)} features can be computed.")
         if self.absent:
             lines.append(f"Not computed, for want of columns whose past is known: {', '.join(self.absent)}")
@@ -67,6 +73,7 @@ class Inspection:
             "departures_suffice": None if self.departures is None else self.departures >= LEAST_DEPARTURES,
             "features": list(self.features),
             "absent": list(self.absent),
+            "unused": list(self.unused),
         }
 
 
@@ -78,23 +85,37 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
     try:
         violations = tuple(check_contract(opened, settings))
         if any(violation.severity is Severity.FATAL for violation in violations):
-            return Inspection(violations, {}, {}, today, None, (), ())
+            return Inspection(violations, {}, {}, today, None, (), (), _unused(settings))
         log.step("count departures")
         add_sentiment(opened)
         past = history(opened, settings)
-        names = tuple(feature.name for feature in catalogue(past, settings.pages))
-        listed = [feature for family in ("usage", "support", "tenure") for feature in read_catalogue(family)]
+        chosen = settings.data.categories
+        names = tuple(feature.name for feature in catalogue(past, settings.pages, categories=chosen))
+        every = listed(settings.pages, categories=chosen)
         return Inspection(
-            violations=violations,
+            violations=_fatal_first([*violations, *stale_tables(past, past.rules.moment(today))]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},
             newest=freshness(opened),
             today=today,
             departures=int(churns(past, today).count().execute()),
             features=names,
-            absent=tuple(feature.name for feature in listed if feature.name not in names),
+            absent=tuple(feature.name for feature in every if feature.name not in names),
+            unused=_unused(settings),
         )
     finally:
         opened.close()
+
+
+def _fatal_first(violations: Iterable[Violation]) -> tuple[Violation, ...]:
+    return tuple(sorted(violations, key=lambda violation: violation.severity is Severity.WARN))
+
+
+def _unused(settings: Settings) -> tuple[str, ...]:
+    """Settings that somebody made and that nothing reads yet."""
+    if "rest_days" not in settings.book.model_fields_set:
+        return ()
+    days = settings.book.rest_days
+    return (f"[book] rest_days = {days} does nothing yet: calls are not recorded, so an account stays on the list.",)
 
 
 def _age(newest: datetime | None, today: date) -> str:

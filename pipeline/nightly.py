@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,15 @@ from models.churn_model import ChurnModel
 from models.reasons import Reasons
 from models.registry import load_champion
 from pipeline.book import make_book
+from pipeline.caveats import caveats, hindsight
 from pipeline.checks import check_contract, refuse_fatal
-from pipeline.errors import RefusedError
+from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
+from pipeline.freshness import refuse_stale
+from pipeline.inputs import inputs, parts
 from pipeline.publication import Run, publish
 from pipeline.run_log import RunLog
+from pipeline.schema import UNSCORED
 from pipeline.settings import Settings
 from pipeline.sources import Opened, history, open_sources
 from pipeline.store import connect
@@ -51,20 +55,22 @@ class NightDone:
         return {**vars(self), "as_of": str(self.as_of), "exported": self.exported and str(self.exported)}
 
 
-def run_night(settings: Settings, as_of: date | None, out: Path | None, log: RunLog) -> NightDone:
-    """Score every customer as of a date and publish the night.
+def run_night(settings: Settings, day: date, now: datetime, out: Path | None, log: RunLog) -> NightDone:
+    """Score every customer as of a date and publish the night; `now` is when the run began, in UTC.
 
     Raises
     ------
+    FailedError
+        When the night is today's and its rows may still be arriving.
     RefusedError
-        When the contract is broken, or tables, settings and model do not fit. What readers see stays as it was.
+        When the contract is broken, the tables end too early, or tables, settings and model do not fit. What readers
+        see stays as it was.
     UsageError
         When `out` could not be written.
     """
     if out is not None:
         refuse_destination(out)
-    day = settings.today(as_of)
-    started_at = datetime.now(UTC)
+    _refuse_early(settings, day, now)
     log.step("read and check the tables")
     opened = open_sources(settings)
     try:
@@ -74,27 +80,33 @@ def run_night(settings: Settings, as_of: date | None, out: Path | None, log: Run
         model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
         log.step("features of tonight")
         past, recipe = see(opened, settings, model)
-        known = tonight(past, past.rules.moment(day), recipe)
+        moment = past.rules.moment(day)
+        violations += refuse_stale(past, moment)
+        known = tonight(past, moment, recipe)
+        until = _last_use(past, moment)
+        saw = inputs(past, moment, known, recipe)
     finally:
         opened.close()
     log.step("risk and reasons")
-    book = _book(known, model, settings, day)
+    book, contradicting_share = _book(known, model, settings, day)
     log.step("publish")
-    warnings = tuple(violation.told() for violation in violations)
+    warnings = (*(violation.told() for violation in violations), *caveats(settings, model, day))
+    for warning in warnings:
+        log.note(f"warning: {warning}")
     run = Run(
         run_id=log.run_id,
         as_of=day,
         model_version=str(version),
-        started_at=started_at,
+        started_at=now,
         settings_digest=_digest(settings),
-        headline=_headline(book, model, settings),
+        headline=_headline(book, model, settings, until, contradicting_share) | {"hindsight": hindsight(model, day)},
         warnings=warnings,
     )
     records = {feature.name: feature.as_record() for feature in model.features}
     shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
     engine = connect(settings.located(settings.store.url))
     try:
-        publish(engine, run, book, shown, finished_at=datetime.now(UTC))
+        publish(engine, run, book, shown, finished_at=datetime.now(UTC), inputs=parts(saw))
         if out is not None:
             log.step(f"write {out.name}")
             export_night(engine, out, as_of=day)
@@ -102,6 +114,17 @@ def run_night(settings: Settings, as_of: date | None, out: Path | None, log: Run
         engine.dispose()
     counts = dict(Counter(book["state"]))
     return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, log.finish())
+
+
+def _refuse_early(settings: Settings, day: date, now: datetime) -> None:
+    """Rows recorded before the cut belong to the night: run earlier, it would not know what it says it knew."""
+    cut = settings.rules().moment(day).cut.replace(tzinfo=UTC)
+    if day == now.date() and now < cut and not settings.run.demo:
+        raise FailedError(
+            f"The night of {day} may start at {cut:%H:%M} UTC, for what arrives until then belongs to it ([data] "
+            f"arrival_hours = {settings.data.arrival_hours}); it is {now:%H:%M}. Run again then, or score the night "
+            f"before: churn score --as-of {day - timedelta(days=1)}."
+        )
 
 
 def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History, Recipe]:
@@ -131,15 +154,9 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
                 f"The champion learned from versions of {name}, but tonight the table has no {RECORDED_AT}. Bring the "
                 "column back, or train without it: churn train."
             )
-    begun = sorted(history(opened, settings).versioned - set(remembered["versioned"]))
-    if begun:
-        raise RefusedError(
-            f"{', '.join(begun)} hold several versions of a row tonight, and did not when the champion was trained: it "
-            "would count each version as a row of its own. Train again: churn train."
-        )
     past = history(opened, settings, remembered["versioned"])
     groups = {group: tuple(patterns) for group, patterns in remembered["page_groups"].items()}
-    possible = {feature.name for feature in catalogue(past, groups)}
+    possible = {feature.name for feature in catalogue(past, groups, categories=remembered["categories"])}
     gone = [feature for feature in model.features if feature.name not in possible]
     if gone:
         needs = sorted({column for feature in gone for column in feature.needs if not past.may_teach(column)})
@@ -162,8 +179,19 @@ def tonight(past: History, moment: Moment, recipe: Recipe) -> pd.DataFrame:
     return frame.assign(root_id=frame["root_id"].fillna(frame["account_id"]))
 
 
-def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date) -> pd.DataFrame:
-    """The night's book: scored accounts with their reasons, those leaving and lapsed without."""
+def _last_use(past: History, moment: Moment) -> date | None:
+    """The newest day that the usage table knows of; None without usage."""
+    if "usage" not in past.tables:
+        return None
+    newest = past.known("usage", moment)["occurred_at"].max().execute()
+    return None if pd.isna(newest) else pd.Timestamp(newest).date()
+
+
+def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date) -> tuple[pd.DataFrame, float]:
+    """The night's book: scored accounts with their reasons, those leaving and lapsed without.
+
+    With it the share of all contribution that contradicts what is expected, and so stays unworded.
+    """
     active = known[known["state"] == "active"].reset_index(drop=True)
     if active.empty:
         raise RefusedError(
@@ -187,23 +215,33 @@ def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date)
     scored = scored[[*columns, *numbers, *nothing]]
     others = others[[*columns, *nothing]].assign(**dict.fromkeys(numbers, float("nan")))
     together = pd.concat([part for part in (scored, others) if len(part)], ignore_index=True)
-    return make_book(together, bands=model.bands, new_days=settings.book.new_days, as_of=day)
+    book = make_book(together, bands=model.bands, new_days=settings.book.new_days, as_of=day)
+    return book, reasons.contradicting_share
 
 
-def _headline(book: pd.DataFrame, model: ChurnModel, settings: Settings) -> dict[str, Any]:
-    """The figures over the list: how many customers, what usually leaves, how good the order has been."""
-    bands = Counter(book["band"].dropna())
+def _headline(
+    book: pd.DataFrame, model: ChurnModel, settings: Settings, until: date | None, contradicting_share: float
+) -> dict[str, Any]:
+    """The figures over the list: how many customers, what usually leaves, how good the order has been.
+
+    Accounts that are leaving or lapsed are counted in `states` alone. `contradicting_share` is that of the reasons that
+    stay unworded, `usage_until` the last day with use.
+    """
+    scored = book[~book["state"].isin(UNSCORED)]
+    bands = Counter(scored["band"].dropna())
     return {
         "company": settings.company.name,
         "currency": settings.company.currency,
         "demo": settings.run.demo,
-        "customers": int((~book["state"].isin(["lapsed"])).sum()),
+        "customers": len(scored),
         "states": dict(Counter(book["state"])),
         "horizon_days": model.about["horizon_days"],
         "base_rate": model.bands.base_rate,
         "bands": {name: int(bands.get(name, 0)) for name in ("high", "medium", "low")},
-        "expected_loss": float(book["value_at_risk"].sum()),
-        "mrr": float(book["mrr"].sum()),
+        "expected_loss": float(scored["value_at_risk"].sum()),
+        "mrr": float(scored["mrr"].sum()),
+        "usage_until": until and str(until),
+        "contradicting_share": contradicting_share,
         "backtest": _skill(model.about.get("backtest")),
     }
 

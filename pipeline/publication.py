@@ -7,7 +7,7 @@ that readers see; what it left behind is removed by the next publication.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
@@ -18,15 +18,16 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from pipeline.errors import RefusedError
-from pipeline.schema import CATALOGUES, PUBLISHED, RUNS, SCORES
+from pipeline.schema import CATALOGUES, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
 from pipeline.store import prepare, reading, writing
 
-__all__ = ["PublicationRefused", "Run", "check_staged", "clean", "flip", "publish", "stage"]
+__all__ = ["NIGHTS_WITH_INPUTS", "PublicationRefused", "Run", "check_staged", "clean", "flip", "publish", "stage"]
 
 BATCH_ROWS: Final = 10_000
 TOLERANCE: Final = 1e-9
-UNSCORED: Final = ("leaving", "lapsed")
-"""The states of accounts that have no risk."""
+NIGHTS_WITH_INPUTS: Final = 60
+"""What a night saw is kept as long as the usual horizon is: a column that is rewritten on leaving shows itself once
+those who were at risk that night have left."""
 
 
 class PublicationRefused(RefusedError):
@@ -53,6 +54,7 @@ def publish(
     catalogue: Mapping[str, Any],
     *,
     finished_at: datetime,
+    inputs: Iterable[bytes] = (),
     batch_rows: int = BATCH_ROWS,
 ) -> None:
     """Publish one night: stage it, check what was stored, flip the pointer, clean up.
@@ -66,13 +68,15 @@ def publish(
         What readers need of the model: `features` (name to record), `bands`, `horizon_days`.
     finished_at
         When the scores were ready, with its zone.
+    inputs
+        What the night saw, as `pipeline.inputs.parts` gives it; kept for the newest `NIGHTS_WITH_INPUTS` nights.
 
     Raises
     ------
     PublicationRefused
         When rows are missing, the numbers of an account do not add up, or another publication removed this run.
     """
-    stage(engine, run, book, catalogue, batch_rows=batch_rows)
+    stage(engine, run, book, catalogue, inputs=inputs, batch_rows=batch_rows)
     check_staged(engine, run, expected=len(book))
     flip(engine, run, finished_at=finished_at)
     clean(engine, batch_rows=batch_rows)
@@ -84,9 +88,13 @@ def stage(
     book: pd.DataFrame,
     catalogue: Mapping[str, Any],
     *,
+    inputs: Iterable[bytes] = (),
     batch_rows: int = BATCH_ROWS,
 ) -> None:
-    """Write the night's rows where no reader looks, in transactions of `batch_rows`. Makes a store that is missing."""
+    """Write the night's rows where no reader looks, in transactions of `batch_rows`, and one for each part of `inputs`.
+
+    Makes a store that is missing.
+    """
     prepare(engine)
     text = _json(catalogue, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -112,6 +120,10 @@ def stage(
         with writing(engine) as connection:
             _refuse_removed(connection, run)
             connection.execute(insert(SCORES), batch)
+    for part, content in enumerate(inputs):
+        with writing(engine) as connection:
+            _refuse_removed(connection, run)
+            connection.execute(insert(INPUTS).values(run_id=run.run_id, part=part, content=content))
 
 
 def check_staged(engine: Engine, run: Run, *, expected: int) -> None:
@@ -184,14 +196,20 @@ def flip(engine: Engine, run: Run, *, finished_at: datetime) -> None:
 
 
 def clean(engine: Engine, *, batch_rows: int = BATCH_ROWS) -> None:
-    """Remove every run that is not published: replaced ones, and what dead ones left, in small transactions.
+    """Remove every run that is not published (replaced ones, and what dead ones left), and what old nights saw.
 
     A run that is still staging cannot be told from a dead one. It is marked before its rows go, so that its own flip is
-    refused, and nothing half removed can ever be published.
+    refused, and nothing half removed can ever be published. All of it is done in small transactions.
     """
     with writing(engine) as connection:
         connection.execute(update(RUNS).where(RUNS.c.status == "staged").values(status="abandoned"))
         unwanted = connection.execute(select(RUNS.c.run_id).where(RUNS.c.status != "published")).scalars().all()
+        newest = select(PUBLISHED.c.run_id).order_by(PUBLISHED.c.as_of.desc()).limit(NIGHTS_WITH_INPUTS)
+        of_others = select(INPUTS.c.run_id, INPUTS.c.part).where(INPUTS.c.run_id.not_in(newest))
+        parts = connection.execute(of_others).all()
+    for run_id, part in parts:
+        with writing(engine) as connection:
+            connection.execute(delete(INPUTS).where(INPUTS.c.run_id == run_id, INPUTS.c.part == part))
     for run_id in unwanted:
         removed = batch_rows
         while removed == batch_rows:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -19,10 +20,13 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-__all__ = ["CATALOGUES", "METADATA", "PUBLISHED", "RUNS", "SCORES", "STORE_VERSION", "VERSION"]
+__all__ = ["CATALOGUES", "INPUTS", "METADATA", "PUBLISHED", "RUNS", "SCORES", "STORE_VERSION", "UNSCORED", "VERSION"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised whenever a table changes its meaning or shape."""
+
+UNSCORED: Final = ("leaving", "lapsed")
+"""The states of accounts that have no risk, and with it no band, rank or reasons."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -97,6 +101,15 @@ SCORES = Table(
     Column("facts", Text, nullable=False),
     Index("scores_by_rank", "run_id", "owner", "rank"),
 )
+
+INPUTS = Table(
+    "inputs",
+    METADATA,
+    Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What a night saw, in Parquet; `pipeline/inputs.py` knows its columns."""
 
 PUBLISHED = Table(
     "published",

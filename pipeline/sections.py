@@ -73,9 +73,10 @@ class Data(Section):
     interactions: Source | None = None
     columns: dict[str, dict[str, str]] = Field(default_factory=dict)
     constant: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     subscription_history: bool = True
     recorded_from: datetime | None = None
-    arrival_hours: int = Field(default=6, ge=0, le=24)
+    arrival_hours: int = Field(default=6, ge=0, le=23)
     ended_on: Literal["first_day_without", "last_day"] = "first_day_without"
 
     @field_validator("recorded_from", mode="before")
@@ -105,9 +106,23 @@ class Data(Section):
             if table not in CONTRACT or not column:
                 raise ValueError(f"constant: {name!r} is no table.column, such as 'accounts.industry'")
             known = [each.name for each in CONTRACT[table].columns] + list(self.columns.get(table, ()))
-            if column not in known:
+            if column not in known and name not in self.categories:
                 raise ValueError(f"constant: {table} has no column {column!r}{nearest(column, known)}")
         return self
+
+    @field_validator("categories")
+    @classmethod
+    def _categories_are_further_columns(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
+        for name in categories:
+            table, _, column = name.partition(".")
+            if table != "accounts" or not column.isidentifier():
+                raise ValueError(f"categories: {name!r} is no further column of accounts, such as 'accounts.tier'")
+            if CONTRACT["accounts"].column(column) is not None:
+                raise ValueError(
+                    f"categories: {name!r} is a column of the contract, which says itself whether it teaches a model; "
+                    "leave it out here"
+                )
+        return tuple(dict.fromkeys(categories))
 
     @property
     def sources(self) -> dict[str, Source]:

@@ -133,9 +133,9 @@ class Settings(BaseSettings):
             return url
         return f"{prefix}{(self.folder / url.removeprefix(prefix)).resolve()}"
 
-    def today(self, as_of: date | None = None) -> date:
-        """The date a run looks from: the one asked for, else `[run] as_of`, else today in UTC."""
-        return as_of or self.run.as_of or datetime.now(UTC).date()
+    def today(self, as_of: date | None = None, now: datetime | None = None) -> date:
+        """The date a run looks from: the one asked for, else `[run] as_of`, else today in UTC (by `now`, if given)."""
+        return as_of or self.run.as_of or (now or datetime.now(UTC)).date()
 
 
 def _utc(instant: datetime | None) -> datetime | None:

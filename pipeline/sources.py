@@ -57,7 +57,12 @@ class Opened:
     repeated: dict[str, int] = field(default_factory=dict)
 
     def close(self) -> None:
-        """Let go of the engine and its memory."""
+        """Let go of the engine and its memory.
+
+        Ibis drops a table that it keeps once nobody holds it; after the engine is gone that would end in a traceback.
+        """
+        for kept in list(self.engine._cache_name_to_entry.values()):
+            kept.finalizer.detach()
         self.engine.disconnect()
 
 
@@ -114,7 +119,9 @@ def _read(opened: Opened, settings: Settings, name: str, source: Source) -> ir.T
 
 def _in_our_names(opened: Opened, settings: Settings, name: str, table: ir.Table) -> ir.Table | None:
     """The columns of the contract under the contract's names; the others are not read."""
-    mapped = settings.data.columns.get(name, {})
+    mapped = dict(settings.data.columns.get(name, {}))
+    if name == "accounts":
+        mapped = {chosen.partition(".")[2]: chosen.partition(".")[2] for chosen in settings.data.categories} | mapped
     contract = CONTRACT[name]
     known = [column.name for column in contract.columns] + [RECORDED_AT, "currency"]
     theirs = {ours: mapped.get(ours, ours) for ours in [*known, *mapped]}

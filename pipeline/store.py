@@ -17,7 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, Select, case, create_engine, event, func, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from pipeline.errors import FailedError, UsageError
@@ -25,6 +25,7 @@ from pipeline.schema import CATALOGUES, METADATA, PUBLISHED, RUNS, SCORES, STORE
 
 __all__ = [
     "AccountNight",
+    "Entry",
     "Night",
     "StoreError",
     "StoreMissing",
@@ -35,8 +36,6 @@ __all__ = [
     "connect",
     "most_at_stake",
     "night",
-    "nights",
-    "owner_book",
     "prepare",
     "reading",
     "writing",
@@ -209,16 +208,30 @@ class AccountNight:
     facts: Mapping[str, float | str | None]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One line of a list, one call: the scored accounts of one root and owner.
+
+    `worst` is the one to speak of. `mrr` and `value_at_risk` are sums over all `accounts`, None where none is known.
+    """
+
+    worst: AccountNight
+    accounts: int
+    mrr: float | None
+    value_at_risk: float | None
+
+
 def night(connection: Connection, as_of: date | None = None) -> Night | None:
     """The night of `as_of`, by default the newest; None where it was never published."""
-    wanted = _published().limit(1) if as_of is None else _published().where(PUBLISHED.c.as_of == as_of)
-    row = connection.execute(wanted).first()
-    return None if row is None else _night(row)
-
-
-def nights(connection: Connection) -> list[Night]:
-    """Every published night, the newest first."""
-    return [_night(row) for row in connection.execute(_published())]
+    wanted = select(RUNS).join(PUBLISHED, PUBLISHED.c.run_id == RUNS.c.run_id).order_by(PUBLISHED.c.as_of.desc())
+    if as_of is not None:
+        wanted = wanted.where(PUBLISHED.c.as_of == as_of)
+    row = connection.execute(wanted.limit(1)).mappings().first()
+    if row is None:
+        return None
+    fields = {name: value for name, value in row.items() if name != "status"}
+    plain = {"headline": json.loads(row["headline"]), "warnings": tuple(json.loads(row["warnings"]))}
+    return Night(**fields | plain)
 
 
 def catalogue(connection: Connection, of: Night) -> dict[str, Any]:
@@ -232,21 +245,26 @@ def book(connection: Connection, of: Night) -> Iterator[AccountNight]:
     yield from _accounts(connection, _scores(of).order_by(SCORES.c.owner.is_(None), SCORES.c.owner, *_ORDER))
 
 
-def owner_book(connection: Connection, of: Night, owner: str | None) -> Iterator[AccountNight]:
-    """One owner's accounts in book order; those without an owner for None."""
-    yield from _accounts(connection, _scores(of).where(SCORES.c.owner.is_not_distinct_from(owner)).order_by(*_ORDER))
-
-
-def most_at_stake(connection: Connection, of: Night, limit: int) -> list[AccountNight]:
-    """The candidates of all books by value at risk (unknown last), then risk, then account_id."""
-    wanted = (
-        _scores(of)
-        .where(SCORES.c.state == "candidate")
-        .order_by(
-            SCORES.c.value_at_risk.is_(None), SCORES.c.value_at_risk.desc(), SCORES.c.risk.desc(), SCORES.c.account_id
-        )
+def most_at_stake(connection: Connection, of: Night, limit: int) -> list[Entry]:
+    """The entries of all books with a candidate, by summed value at risk (unknown last), greatest risk, account_id."""
+    mrr, value = func.sum(SCORES.c.mrr), func.sum(SCORES.c.value_at_risk)
+    is_candidate = case((SCORES.c.state == "candidate", 1), else_=0)
+    entries = (
+        select(SCORES.c.owner, SCORES.c.rank, func.count(), mrr, value)
+        .where(SCORES.c.run_id == of.run_id, SCORES.c.rank.is_not(None))
+        .group_by(SCORES.c.owner, SCORES.c.rank)  # the accounts of an entry, and no others, share a rank in their book
+        .having(func.max(is_candidate) == 1)
+        .order_by(value.is_(None), value.desc(), func.max(SCORES.c.risk).desc(), func.min(SCORES.c.account_id))
     )
-    return list(_accounts(connection, wanted.limit(limit)))
+    return [
+        Entry(_worst(connection, of, owner, rank), *sums)
+        for owner, rank, *sums in connection.execute(entries.limit(limit)).all()
+    ]
+
+
+def _worst(connection: Connection, of: Night, owner: str | None, rank: int) -> AccountNight:
+    ours = _scores(of).where(SCORES.c.owner.is_not_distinct_from(owner), SCORES.c.rank == rank)
+    return next(_accounts(connection, ours.order_by(*_ORDER).limit(1)))
 
 
 def account(connection: Connection, of: Night, account_id: str) -> AccountNight | None:
@@ -262,18 +280,6 @@ _ORDER: Final = (
     SCORES.c.risk.desc(),
     SCORES.c.account_id,
 )
-
-
-def _published() -> Select[Any]:
-    return select(RUNS).join(PUBLISHED, PUBLISHED.c.run_id == RUNS.c.run_id).order_by(PUBLISHED.c.as_of.desc())
-
-
-def _night(row: Row[Any]) -> Night:
-    fields = dict(row._mapping)
-    del fields["status"]
-    fields["headline"] = json.loads(fields["headline"])
-    fields["warnings"] = tuple(json.loads(fields["warnings"]))
-    return Night(**fields)
 
 
 def _scores(of: Night) -> Select[Any]:

@@ -2,52 +2,52 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import pandas as pd
 
-from features.build import Recipe, catalogue
+from features.build import Recipe
 from features.cohort import states
-from features.contract import CONTRACT
-from features.labels import churns, spells_today
-from features.timeline import snapshots
-from features.training_set import labelled_snapshot
+from features.labels import churns
 from features.versions import History
 from models.backtest import Backtest, backtest
 from models.churn_model import ChurnModel
 from models.errors import NoTestDate, TooFewDepartures
 from models.fit_report import FitReport
-from models.training import LEAST_DEPARTURES, fit
+from models.training import fit
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
+from pipeline.freshness import refuse_stale
+from pipeline.past import Past, snapshot_frames
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.skill import skill_table
-from pipeline.sources import Opened, digests, history, open_sources
-from pipeline.ticket_words import add_sentiment
+from pipeline.snapshot_dates import left_aside, snapshot_dates
+from pipeline.sources import digests, open_sources
 
 if TYPE_CHECKING:
     from models.registry import Registered
 
 __all__ = ["Collected", "Trained", "collect", "measure", "train"]
 
-_WARM_UP_DAYS: Final = 56
-_MOST_SNAPSHOTS: Final = 39
-
 
 @dataclass(frozen=True)
 class Collected:
-    """Labelled snapshots, ready to learn from, and what was left out of them."""
+    """Labelled snapshots, ready to learn from, and what was left out of them.
+
+    `older_snapshots` counts those that history could bear beyond the newest 39, which are read.
+    """
 
     frame: pd.DataFrame
     recipe: Recipe
     history: History
     scorer: str | None
     left_out: dict[str, int]
+    older_snapshots: int
     known_churns: int
     owners: int
     digests: dict[str, dict[str, Any]]
@@ -71,6 +71,8 @@ class Trained:
         )
         if left_out:
             lines.append(f"Rows without a label, left out: {left_out}.")
+        if self.collected.older_snapshots:
+            lines.append(left_aside(self.collected.older_snapshots))
         lines.append("" if self.backtest is None else "\n" + skill_table(self.backtest) + "\n")
         lines.append(f"Registered as {self.registered.name} version {self.registered.version}; it is the champion now.")
         return "\n".join(lines)
@@ -84,6 +86,7 @@ class Trained:
             "tree_digest": self.model.tree_digest,
             "fit": self.report.as_record(),
             "left_out": self.collected.left_out,
+            "older_snapshots": self.collected.older_snapshots,
             "departures": self.collected.known_churns,
             "backtest": None if self.backtest is None else self.backtest.as_record(),
         }
@@ -95,35 +98,30 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
     Raises
     ------
     RefusedError
-        When the contract is broken, or when no snapshot is old enough for its labels to be known.
+        When the contract is broken, the tables end too early, or no snapshot is old enough for its labels to be known.
     """
     today = settings.today(as_of)
     log.step("read and check the tables")
     opened = open_sources(settings)
     try:
         refuse_fatal(check_contract(opened, settings))
-        scorer = add_sentiment(opened)
-        past = history(opened, settings)
-        recipe = Recipe(catalogue(past, settings.pages), settings.pages)
-        dates = _snapshot_dates(opened, past, settings, today)
-        known = int(churns(past, today).count().execute())
-        spells = None
-        if past.rules.definition == "subscription":
-            spells = opened.engine.create_table("_spells_today", spells_today(past, today), temp=True)
-        frames = []
-        for place, day in enumerate(dates):
-            log.step("features of past snapshots", place, len(dates))
-            frames.append(labelled_snapshot(past, day, today, recipe, spells).to_pandas())
+        past = Past.of(opened, settings, today)
+        refuse_stale(past.history, past.history.rules.moment(today))
+        dates, older = snapshot_dates(past.history, settings, today)
+        if older:
+            log.note(left_aside(older))
+        known = int(churns(past.history, today).count().execute())
+        everyone = pd.concat(snapshot_frames(past, settings, dates, log), ignore_index=True)
         log.step("digest the tables")
-        everyone = pd.concat(frames, ignore_index=True)
         return Collected(
             frame=_counted(everyone),
-            recipe=recipe,
-            history=past,
-            scorer=scorer,
+            recipe=past.recipe,
+            history=past.history,
+            scorer=past.scorer,
             left_out=dict(Counter(everyone["left_out"].dropna())),
+            older_snapshots=older,
             known_churns=known,
-            owners=_owners(past, today),
+            owners=_owners(past.history, today),
             digests=digests(opened),
         )
     finally:
@@ -153,37 +151,6 @@ def _owners(past: History, today: date) -> int:
         return 0
     here = states(past, moment).filter(ibis._["state"].isin(["active", "leaving"]))
     return int(accounts.semi_join(here, "account_id")["owner"].nunique().execute())
-
-
-def _snapshot_dates(opened: Opened, past: History, settings: Settings, today: date) -> list[date]:
-    """Dates from the first with eight weeks of history behind it to the last whose labels are known.
-
-    Before the first bulk load the tables hold what was true at the load, not what was true then; so where versions are
-    kept, snapshots begin after it.
-    """
-    begins = [begin for name in ("usage", "subscriptions") if (begin := _begin(opened, name)) is not None]
-    if not begins:
-        raise RefusedError("No row of usage or subscriptions says when history begins: the tables are empty.")
-    begin = begins[0] + timedelta(days=_WARM_UP_DAYS)
-    if past.versioned and past.rules.recorded_from is not None:
-        begin = max(begin, past.rules.recorded_from.date() + timedelta(days=1))
-    last = today - timedelta(days=past.rules.label_days)
-    dates = list(snapshots(begin, last, settings.churn.snapshot_every_days))[-_MOST_SNAPSHOTS:]
-    if not dates:
-        raise RefusedError(
-            f"No snapshot is old enough to learn from. The first could be {begin} (eight weeks of history), and its "
-            f"labels need {past.rules.label_days} days (lead, horizon, grace), but today is {today}. "
-            f"Wait until {begin + timedelta(days=past.rules.label_days)}, or shorten [churn] horizon_days."
-        )
-    return dates
-
-
-def _begin(opened: Opened, name: str) -> date | None:
-    """The day of a table's first event; None without the table, or without a row in it."""
-    if name not in opened.tables:
-        return None
-    first = opened.tables[name][CONTRACT[name].event_time].min().cast("timestamp").execute()
-    return None if pd.isna(first) else first.date()
 
 
 def measure(collected: Collected, settings: Settings, log: RunLog) -> Backtest:
@@ -240,10 +207,10 @@ def train(settings: Settings, as_of: date | None, log: RunLog) -> Trained:
 
 def _too_few(reason: TooFewDepartures, collected: Collected) -> str:
     return (
-        f"Found {collected.known_churns} departures in these tables, {reason.found} of them inside the label windows "
-        f"of {collected.frame['as_of'].nunique()} snapshots; a model needs at least {LEAST_DEPARTURES}. They do not "
-        "suffice to learn from. Give a longer history, check that [churn] definition and grace_days fit how customers "
-        "leave here, or wait: a departure counts once its horizon and grace have passed."
+        f"Found {collected.known_churns} departures in these tables. They do not suffice to learn from: the labels of "
+        f"{collected.frame['as_of'].nunique()} snapshots hold {reason.found} {reason.what}, and a model needs at least "
+        f"{reason.needed}. Give a longer history, check that [churn] definition and grace_days fit how customers leave "
+        "here, or wait: a departure counts once its horizon and grace have passed."
     )
 
 
@@ -253,9 +220,11 @@ def _remembered(settings: Settings, collected: Collected, tested: Backtest | Non
         "trained_as_of": str(collected.frame["as_of"].max().date()),
         "versioned": sorted(collected.history.versioned),
         "page_groups": {group: list(patterns) for group, patterns in collected.recipe.page_groups.items()},
+        "categories": list(settings.data.categories),
         "scorer": collected.scorer,
         **settings.question(),
         "left_out": collected.left_out,
+        "older_snapshots": collected.older_snapshots,
         "backtest": None if tested is None else tested.as_record(),
     }
 

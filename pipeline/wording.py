@@ -2,39 +2,28 @@
 
 A stored reason is a feature, its value and its contribution. Its words come from the catalogue that was stored with the
 model, so a night two years old still reads as it did. This module needs those records and nothing of the model.
-
-A pattern such as "Active on {active_days_28:n} of the last 28 days." says how each value is to be written:
-
-========== ================================================ =======================================
-``n``      a whole number                                    1,240 · less than 1 · 不到 1
-``d``      one decimal                                       3.4
-``percent`` a share                                          18 % · 18%
-``part``   a share in words                                  about half · 一半
-``ahead``  the date so many days after the night             14 January · 1 月 14 日
-``ago``    the date so many days before it                   1 October · 10 月 1 日
-``months`` a length of time given in days                    3 months · 3 个月
-``text``   a word, as it stands
-========== ================================================ =======================================
 """
 
 import math
 import re
-import string
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
 from typing import Any, Final
 
-from pipeline.amounts import STYLES, Language, whole
+from pipeline.amounts import Language, whole
+from pipeline.grammar import Value, named_in, written
 
-__all__ = ["Sentence", "sentence", "top_sentences", "weight"]
+__all__ = ["Sentence", "all_sentences", "sentence", "top_sentences", "weight"]
 
 CONTRACT: Final = "contract"
 PROFILE: Final = "profile"
 """The family of what an account is, as against what it did."""
 
-Value = float | str | None
+_USUAL: Final = "active_days_usual"
+_LEAST_USUAL: Final = 1.0
+"""Days of use in four weeks: three in the twelve weeks that "usual" looks at. Below it nothing is usual."""
+
 Record = Mapping[str, Any]
 
 _INTERNAL: Final[dict[Language, str]] = {"en": " (internal, do not quote)", "zh": "(内部信息,勿对客户提起)"}
@@ -79,15 +68,14 @@ def sentence(
     """
     if reason.get("contradicts"):
         return None
-    value = _known(reason["value"])
-    words = _words(record, value, float(reason["contribution"]))
+    words = _words(record, reason, facts)
     if words is None:
         return None
     pattern = words[language]
-    known = {**facts, record["name"]: value}
-    if any(_known(known.get(name)) is None for _, name, _ in _pieces(pattern) if name):
+    known = {**facts, record["name"]: _known(reason["value"])}
+    if any(_known(known.get(name)) is None for name in named_in(pattern)):
         return None
-    text = _chinese(pattern, known, as_of) if language == "zh" else _english(pattern, known, as_of)
+    text = written(pattern, known, as_of, language)
     return text if record["quotable"] else text + _INTERNAL[language]
 
 
@@ -100,37 +88,37 @@ def top_sentences(
     *,
     most: int = 2,
 ) -> list[Sentence]:
-    """What a list says of an account: its heaviest raising reasons, at most `most`, each fact said once.
+    """What a list says of an account: the first of `all_sentences` that raise its risk, at most `most`."""
+    found = all_sentences(reasons, catalogue, facts, as_of, language)
+    return [said for said in found if said.contribution > 0][:most]
+
+
+def all_sentences(
+    reasons: Sequence[Mapping[str, Any]],
+    catalogue: Mapping[str, Record],
+    facts: Mapping[str, Value],
+    as_of: date,
+    language: Language = "en",
+) -> list[Sentence]:
+    """All that can be said of an account, each fact once: what raises its risk, then what speaks for staying.
 
     Features that speak of the same thing (the same days counted over 7 and over 28 days, a number and its trend) weigh
-    together, and the sentence that tells most speaks for them. What the account *is* waits while something that it
-    *did* weighs at least half as much. `catalogue` maps a feature's name to its record.
+    together, and the sentence that tells most speaks for them. The heaviest come first, but what the account *is* waits
+    while something that it *did* weighs at least half as much. What would speak for staying by a fact that was said
+    already is left out. `catalogue` maps a feature's name to its record.
     """
-    groups: list[_Group] = []
-    for reason in sorted(reasons, key=lambda reason: -float(reason["contribution"])):
+    raising: list[_Group] = []
+    lowering: list[_Group] = []
+    for reason in sorted(reasons, key=lambda reason: -abs(float(reason["contribution"]))):
         record = catalogue.get(reason["feature"])
-        if record is None or reason["contribution"] <= 0:
+        text = None if record is None else sentence(record, reason, facts, as_of, language)
+        if record is None or text is None or reason["contribution"] == 0:
             continue
-        text = sentence(record, reason, facts, as_of, language)
-        if text is None:
-            continue
-        said = Sentence(text, reason["family"], reason["feature"], float(reason["contribution"]))
-        spoken_of = _spoken_of(record, reason)
-        for group in groups:
-            if group.speaks_of(said, spoken_of):
-                group.add(said, spoken_of)
-                break
-        else:
-            groups.append(_Group(said, spoken_of, {spoken_of}, said.contribution, _is_trait(reason)))
-    chosen: list[Sentence] = []
-    while groups and len(chosen) < most:
-        groups.sort(key=lambda group: -group.contribution)
-        heaviest = groups[0]
-        did = next((group for group in groups if not group.is_trait), heaviest)
-        group = did if did.contribution >= heaviest.contribution / 2 else heaviest
-        groups.remove(group)
-        chosen.append(Sentence(group.said.text, group.said.family, group.said.feature, group.contribution))
-    return chosen
+        _add(raising if reason["contribution"] > 0 else lowering, _alone(record, reason, facts, text))
+    told = frozenset[str]().union(*(group.tells for group in raising))
+    lowering = [group for group in lowering if not group.tells <= told]
+    ordered = [*_acts_first(raising), *sorted(lowering, key=lambda group: group.contribution)]
+    return [replace(group.said, contribution=group.contribution) for group in ordered]
 
 
 @dataclass
@@ -138,20 +126,42 @@ class _Group:
     """Reasons that tell the same thing, the sentence that says it for them, and what they weigh together."""
 
     said: Sentence
-    said_of: frozenset[str]
-    members: set[frozenset[str]]
+    tells: frozenset[str]  # the features whose values the sentence gives
+    subjects: frozenset[str]
     contribution: float
     is_trait: bool
 
-    def speaks_of(self, said: Sentence, spoken_of: frozenset[str]) -> bool:
-        same_family = said.family == self.said.family
-        return said.text == self.said.text or (same_family and any(spoken_of & member for member in self.members))
+    def is_of_one_kind(self, other: "_Group") -> bool:
+        same_family = other.said.family == self.said.family
+        return other.said.text == self.said.text or (same_family and bool(other.subjects & self.subjects))
 
-    def add(self, said: Sentence, spoken_of: frozenset[str]) -> None:
-        if len(spoken_of) > len(self.said_of):
-            self.said, self.said_of = said, spoken_of
-        self.members.add(spoken_of)
-        self.contribution += said.contribution
+    def take(self, other: "_Group") -> None:
+        if len(other.tells) > len(self.tells):
+            self.said, self.tells = other.said, other.tells
+        self.subjects |= other.subjects
+        self.contribution += other.contribution
+
+
+def _add(groups: list[_Group], alone: _Group) -> None:
+    kin = [group for group in groups if group.is_of_one_kind(alone)]
+    if not kin:
+        groups.append(alone)
+        return
+    kin[0].take(alone)
+    for other in kin[1:]:  # a sentence on two subjects makes one of the groups that had one each
+        kin[0].take(other)
+        groups.remove(other)
+
+
+def _acts_first(groups: Sequence[_Group]) -> Iterator[_Group]:
+    """The heaviest first, save that a trait waits while an act weighs at least half as much."""
+    left = sorted(groups, key=lambda group: -group.contribution)
+    while left:
+        heaviest = left[0]
+        act = next((group for group in left if not group.is_trait), heaviest)
+        group = act if act.contribution >= heaviest.contribution / 2 else heaviest
+        left.remove(group)
+        yield group
 
 
 def _is_trait(reason: Mapping[str, Any]) -> bool:
@@ -162,22 +172,33 @@ def _is_trait(reason: Mapping[str, Any]) -> bool:
 _WINDOW: Final = re.compile(r"(_\d+|_trend|_usual|_past|_before|_change)+$")
 
 
-def _spoken_of(record: Record, reason: Mapping[str, Any]) -> frozenset[str]:
-    """The features that the sentence names, and the subject of its own: `active_days` of `active_days_28`."""
-    words = _words(record, _known(reason["value"]), float(reason["contribution"]))
+def _alone(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value], text: str) -> _Group:
+    """A group of one reason. Its subject is that of its feature, too: `active_days` of `active_days_28`."""
+    words = _words(record, reason, facts)
     assert words is not None
-    named = {name for _, name, _ in _pieces(words["en"]) if name}
-    return frozenset(named | {record["name"], _WINDOW.sub("", record["name"])})
+    name, contribution = record["name"], float(reason["contribution"])
+    named = named_in(words["en"])
+    return _Group(
+        said=Sentence(text, reason["family"], reason["feature"], contribution),
+        tells=named or frozenset({name}),
+        subjects=named | {name, _WINDOW.sub("", name)},
+        contribution=contribution,
+        is_trait=_is_trait(reason),
+    )
 
 
-def _words(record: Record, value: Value, contribution: float) -> Mapping[str, str] | None:
-    """The wording of the case that fits: missing, zero or one where the catalogue words it, else by the sign."""
+def _words(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]) -> Mapping[str, str] | None:
+    """The wording of the case that fits: missing, zero, one or few where the catalogue words it, else by the sign."""
     cases: Mapping[str, Mapping[str, str]] = record["words"]
+    value = _known(reason["value"])
     if value is None:
         return cases.get("missing")
-    by_sign = cases.get("raises" if contribution >= 0 else "lowers")
+    by_sign = cases.get("raises" if reason["contribution"] >= 0 else "lowers")
     if isinstance(value, str):
         return by_sign
+    usual = _known({**facts, record["name"]: value}.get(_USUAL))
+    if "few" in cases and isinstance(usual, float | int) and usual < _LEAST_USUAL:
+        by_sign = cases["few"]
     if value == 0:
         return cases.get("zero", by_sign)
     # 1.2 is written "1" where the sentence writes whole numbers, so it is said as one is; 0.3 of an hour is within one.
@@ -192,103 +213,16 @@ def _known(value: Any) -> Value:
     return None if value is None or (isinstance(value, float) and math.isnan(value)) else value
 
 
-@cache
-def _pieces(pattern: str) -> tuple[tuple[str, str | None, str | None], ...]:
-    """A pattern as (text, name of the feature that follows it, how it is written); a catalogue has some hundreds."""
-    return tuple((literal, name, style) for literal, name, style, _ in string.Formatter().parse(pattern))
-
-
-def weight(contribution: float, heaviest: float, language: Language = "en") -> str:
-    """What stands beside a sentence: how much it weighs against the account's heaviest raising reason.
+def weight(contribution: float, main: float, language: Language = "en") -> str:
+    """What stands beside a sentence: how much it weighs against the reason that the list says first.
 
     >>> [weight(contribution, 0.8) for contribution in (0.8, 0.3, 0.1, -0.4)]
     ['main reason', 'adds', 'slight', 'speaks for staying']
     """
     if contribution < 0:
         return {"en": "speaks for staying", "zh": "有利"}[language]
-    if contribution >= heaviest:
+    if contribution == main:
         return {"en": "main reason", "zh": "主要原因"}[language]
-    if contribution >= heaviest / 4:
+    if contribution >= main / 4:
         return {"en": "adds", "zh": "也有影响"}[language]
     return {"en": "slight", "zh": "影响较小"}[language]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# English: numbers below eleven open a sentence as words, and a noun agrees with the number before it.
-
-_SMALL: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-_SINGULAR: Final = {
-    "actions": "action",
-    "days": "day",
-    "hours": "hour",
-    "invoices": "invoice",
-    "messages": "message",
-    "months": "month",
-    "people": "person",
-    "seats": "seat",
-    "subscriptions": "subscription",
-    "tickets": "ticket",
-    "times": "time",
-    "users": "user",
-    "visits": "visit",
-    "weeks": "week",
-    "years": "year",
-}
-_VERBS: Final = {"are": "is", "were": "was", "have": "has", "sound": "sounds", "take": "takes", "need": "needs"}
-_NONE_OF: Final = re.compile(r"^No of\b|(?<![\w,.])0 of\b")
-_ONE: Final = "\ue000"  # stands behind a rendered 1 until its noun and verb agree; a private code point, in no text
-_ONE_NOUN: Final = re.compile(
-    rf"{_ONE}( (?:paid |open |late |failed )?)({'|'.join(_SINGULAR)})\b(?: ({'|'.join(_VERBS)})\b)?"
-)
-_ONE_OF: Final = re.compile(rf"{_ONE}( of [^.,;:()]*?) ({'|'.join(_VERBS)})\b")
-
-
-def _english(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
-    text = ""
-    for literal, name, style in _pieces(pattern):
-        text += literal
-        if name is None:
-            continue
-        value = known[name]
-        rendered = STYLES[style or "text"](value, as_of, "en")
-        one = style == "n" and rendered in ("1", "less than 1")
-        if style == "n" and not text and rendered.isdecimal() and int(rendered) < len(_SMALL):
-            rendered = _SMALL[int(rendered)]
-        text += rendered + (_ONE if one else "")
-    if " of" in text:
-        text = _NONE_OF.sub(lambda found: "None of" if found[0] == "No of" else "none of", text)
-    if _ONE in text:
-        text = _ONE_OF.sub(lambda found: f"{_ONE}{found[1]} {_VERBS[found[2]]}", text)
-        text = _ONE_NOUN.sub(_singular, text).replace(_ONE, "").replace("every 1 day", "every day")
-    return text[:1].upper() + text[1:]
-
-
-def _singular(found: re.Match[str]) -> str:
-    verb = f" {_VERBS[found[3]]}" if found[3] else ""
-    return f"{found[1]}{_SINGULAR[found[2]]}{verb}"
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Chinese: one space between Han and Latin or digits, none between Han and Han.
-
-_HAN: Final = r"[\u4e00-\u9fff]"
-_HAN_GAP: Final = re.compile(rf"(?<={_HAN}) (?={_HAN})")
-
-
-def _chinese(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
-    text = ""
-    for literal, name, style in _pieces(pattern):
-        text = _beside(text, _HAN_GAP.sub("", literal))  # the name of a page group was set into its pattern with one
-        if name is not None:
-            text = _beside(text, STYLES[style or "text"](known[name], as_of, "zh"))
-    return text
-
-
-def _beside(left: str, right: str) -> str:
-    before, after = left.rstrip(" "), right.lstrip(" ")
-    seam = before[-1:] + after[:1]
-    if re.fullmatch(f"{_HAN}{{2}}", seam):
-        return before + after
-    if re.fullmatch(f"{_HAN}[0-9A-Za-z]|[0-9A-Za-z]{_HAN}", seam):
-        return f"{before} {after}"
-    return left + right

@@ -5,7 +5,9 @@ The variables are read when the libraries are first imported, so they are set he
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,6 +20,18 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # cases are drawn by `pytest --hypothesis-profile default`.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Any]:
+    """An empty engine for small companies."""
+    from engine_companies import connect
+
+    from pipeline.sources import Opened
+
+    opened = connect()
+    yield opened
+    Opened(opened).close()
 
 
 @pytest.fixture(scope="session")

@@ -91,5 +91,5 @@ def loaded(engine: Any, company: SmallCompany, rules: Rules) -> Iterator[History
 
 def _arrow(name: str, rows: list[Row]) -> pa.Table:
     types = {column.name: column.type for column in CONTRACT[name].columns} | {RECORDED_AT: "instant"}
-    schema = pa.schema([(column, _ARROW[types[column]]) for column in rows[0]])
+    schema = pa.schema([(column, _ARROW[types.get(column, "text")]) for column in rows[0]])
     return pa.Table.from_pylist(rows, schema=schema)

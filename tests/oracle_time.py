@@ -10,7 +10,7 @@ All rules follow from one question: what could somebody sitting at the desk on t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,12 +72,18 @@ class Rules:
 
 @dataclass(frozen=True)
 class Term:
-    """One stretch of subscription as known on a date: `[started_on, ended_on)`, running where `ended_on` is None."""
+    """One stretch of subscription as known on a date: `[started_on, ended_on)`, running where `ended_on` is None.
+
+    `last_day` is the end of a running term that a version announced; `row` is the version that counts, without the
+    facts still ahead and with what was last paid for.
+    """
 
     started_on: date
     ended_on: date | None = None
     notice_on: date | None = None
     under_notice: bool = False
+    last_day: date | None = None
+    row: Row = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,14 +115,17 @@ class Label:
 # --- what was known -------------------------------------------------------------------------------------------------
 
 
-def known(rows: Iterable[Row], table_name: str, rules: Rules, as_of: date, versioned: bool) -> list[dict[str, Any]]:
-    """The rows of a table as they stood on the morning of `as_of`, in the order of their first known version.
+def known(rows: Iterable[Row], table_name: str, rules: Rules, as_of: date) -> list[dict[str, Any]]:
+    """The rows of a table as they stood on the morning of `as_of`.
 
     A row is left out when its event lies on or after `as_of`, or when it reached the warehouse at or after the cut
     (`as_of` + `arrival_hours`): the night ran before it came. Rows without `recorded_at` are taken to have come in
     time, and so are those of the first bulk load (up to `recorded_from`): their recording says when the warehouse
     began, not when the company knew. Of several versions of a key the last one recorded among these counts; a missing
-    `recorded_at` is older than any.
+    `recorded_at` is older than any. A version that moves its event to `as_of` or later takes the row away.
+
+    An event that was delivered again under its `event_id` counts once, as it first arrived; of deliveries that arrived
+    together the one whose values, column by column in alphabetical order, come first.
 
     A fact that had not yet happened is None, and so is whatever came with it: the reason of an end, the score of a
     survey. A `csat` in a table without `csat_at` has no time to go by and stays as it stands.
@@ -125,26 +134,30 @@ def known(rows: Iterable[Row], table_name: str, rules: Rules, as_of: date, versi
     that day must be over before anybody can tell that the term did not go on.
     """
     table = CONTRACT[table_name]
-    return [_facts_as_of(row, table, as_of) for row in _rows_as_of(rows, table, rules, as_of, versioned)]
+    newest = [versions[-1] for versions in _arrived(rows, table, rules, as_of)]
+    happened = [row for row in newest if _instant(row[table.event_time]) < _midnight(as_of)]
+    if table.name == "usage":
+        happened = _first_deliveries(happened)
+    return [_facts_as_of(row, table, as_of) for row in happened]
 
 
-def _rows_as_of(rows: Iterable[Row], table: Table, rules: Rules, as_of: date, versioned: bool) -> list[dict[str, Any]]:
-    """The known rows, one version per key, their facts still as written."""
-    arrived = [
-        _with_first_day_without(row, table, rules)
-        for row in rows
-        if _instant(row[table.event_time]) < _midnight(as_of) and _has_arrived(row, rules, as_of)
-    ]
-    if not versioned:
-        return arrived
-    if table.key is None:
-        raise ValueError(f"{table.name} has no key, so it cannot hold versions of its rows")
-    latest: dict[str, dict[str, Any]] = {}
-    for row in arrived:
-        before = latest.get(row[table.key])
-        if before is None or _recorded(row) > _recorded(before):
-            latest[row[table.key]] = row
-    return list(latest.values())
+def _arrived(rows: Iterable[Row], table: Table, rules: Rules, as_of: date) -> list[list[dict[str, Any]]]:
+    """What had reached the warehouse: the versions of each row, oldest first, their facts as written."""
+    by_key: dict[object, list[dict[str, Any]]] = {}
+    for place, row in enumerate(rows):
+        if _has_arrived(row, rules, as_of):
+            keeps_versions = RECORDED_AT in row and table.key in row
+            name = row[table.key] if keeps_versions and table.key else place
+            by_key.setdefault(name, []).append(_with_first_day_without(row, table, rules))
+    return [sorted(versions, key=_recorded) for versions in by_key.values()]
+
+
+def _first_deliveries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def arrival(row: Row) -> tuple[Any, ...]:
+        return _recorded(row), [(row[name] is None, row[name]) for name in sorted(row)]
+
+    first = {row.get("event_id"): row for row in sorted(rows, key=arrival, reverse=True)}
+    return [row for row in rows if row.get("event_id") is None or row is first[row["event_id"]]]
 
 
 def _with_first_day_without(row: Row, table: Table, rules: Rules) -> dict[str, Any]:
@@ -200,24 +213,55 @@ def terms(company: SmallCompany, rules: Rules, account_id: str, as_of: date) -> 
     """The account's terms as known at `as_of`, by start.
 
     Left out: terms that cover no day, and free ones (`mrr` = 0) unless `count_free`; a null `mrr` is billed by use and
-    counts. A term is under notice when `notice_on` has passed, or when the version that counts was truly recorded
-    before the cut and already carried an end yet to come: then somebody had entered the end ahead of time. A version
-    bulk-loaded after the cut cannot prove that, since nobody knows when its end was entered.
+    counts. A paid term that a version turned into a free one ended on the day on which that version arrived: until
+    then everybody saw a paying customer. A term is under notice when `notice_on` has passed, or when the version that
+    counts was truly recorded before the cut and already carried an end yet to come: then somebody had entered the end
+    ahead of time. A version bulk-loaded after the cut cannot prove that, since nobody knows when its end was entered.
     """
     rules = _rules_of(company, rules)
     table, versioned = CONTRACT["subscriptions"], "subscriptions" in company.versioned
     found = []
-    for row in _rows_as_of(company.tables.get("subscriptions", []), table, rules, as_of, versioned):
-        seen = _facts_as_of(row, table, as_of)
-        if row["account_id"] != account_id or (row.get("mrr") == 0 and not rules.count_free):
+    for versions in _arrived(company.tables.get("subscriptions", []), table, rules, as_of):
+        row = versions[-1] if rules.count_free else _as_last_paid(versions, rules)
+        if row is None or row["account_id"] != account_id or row["started_on"] >= as_of:
             continue
         if row["ended_on"] is not None and row["ended_on"] <= row["started_on"]:
             continue
+        seen = _facts_as_of(row, table, as_of)
         end_ahead = row["ended_on"] is not None and row["ended_on"] >= as_of
         announced = versioned and end_ahead and _came_before_cut(row, rules, as_of)
         notice_on = seen.get("notice_on")
-        found.append(Term(row["started_on"], seen["ended_on"], notice_on, notice_on is not None or announced))
+        found.append(
+            Term(
+                row["started_on"],
+                seen["ended_on"],
+                notice_on,
+                under_notice=notice_on is not None or announced,
+                last_day=row["ended_on"] if announced else None,
+                row=seen,
+            )
+        )
     return sorted(found, key=lambda term: term.started_on)
+
+
+def _as_last_paid(versions: list[dict[str, Any]], rules: Rules) -> dict[str, Any] | None:
+    """The newest version of a term; where it is free, with what was paid for before it, and the end of that.
+
+    None for a term that was never paid. None too where the free version came with the bulk load: nobody can say then
+    since when it has been free.
+    """
+    newest = versions[-1]
+    if newest.get("mrr") != 0:
+        return newest
+    paid = [place for place, row in enumerate(versions) if row.get("mrr") != 0]
+    if not paid:
+        return None
+    freed_at = versions[paid[-1] + 1][RECORDED_AT]
+    if rules.recorded_from is not None and freed_at <= rules.recorded_from:
+        return None
+    ends = [day for day in (newest["ended_on"], freed_at.date()) if day is not None]
+    paid_for = {name: value for name, value in versions[paid[-1]].items() if name in ("mrr", "plan", "seats")}
+    return {**newest, **paid_for, "ended_on": min(ends)}
 
 
 def spells(terms_by_start: Iterable[Term], grace_days: int) -> list[Spell]:
@@ -261,7 +305,7 @@ def use_days(company: SmallCompany, rules: Rules, account_id: str, as_of: date) 
     Use is an event among `activity_events` (any, when None); how much of it is of no importance.
     """
     rules = _rules_of(company, rules)
-    rows = known(company.tables.get("usage", []), "usage", rules, as_of, versioned=False)
+    rows = known(company.tables.get("usage", []), "usage", rules, as_of)
     return sorted(
         {
             row["occurred_at"].date()

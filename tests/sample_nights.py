@@ -17,7 +17,9 @@ BANDS = Bands.from_base_rate(0.05)
 FAMILIES = ("usage", "support", "contract", "billing", "profile")
 CATALOGUE: dict[str, Any] = {
     "features": {
-        feature.name: feature.as_record() for name in ("usage", "support", "tenure") for feature in read_catalogue(name)
+        feature.name: feature.as_record()
+        for name in ("usage", "people", "support", "tenure")
+        for feature in read_catalogue(name)
     },
     "bands": BANDS.as_record(),
     "horizon_days": 60,

@@ -16,7 +16,7 @@ from oracle_time import Rules
 
 from features.contract import CONTRACT
 
-__all__ = ["FIRST_DAY", "SmallCompany", "companies", "parameters"]
+__all__ = ["FIRST_DAY", "SmallCompany", "accounts_of", "companies", "parameters"]
 
 FIRST_DAY = date(2026, 1, 1)
 LATER = FIRST_DAY + timedelta(days=365)
@@ -26,7 +26,7 @@ BESIDE = (0, 1, -1, 7, 8, 30, 31)
 """Distances between dates: the graces, leads and silences of `parameters`, and one day more."""
 EVENT_TIMES = (time(12), time(0), time(23, 59, 59, 999_999))
 LOAD_TIMES = (time(1, 30), time(0), time(5, 59, 59), time(6), time(6, 0, 1), time(12))
-TABLES = ("subscriptions", "usage", "accounts", "tickets", "page_visits")
+TABLES = ("subscriptions", "usage", "accounts", "tickets", "page_visits", "feedback", "users")
 
 Row = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -36,8 +36,8 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 class SmallCompany:
     """Tables of the contract as rows of plain values (instants are naive UTC), and the dates to look at them from.
 
-    `versioned` names the tables that may hold several rows of one key, told apart by `recorded_at`. All rows of a table
-    have the same columns, and no table that is present is empty.
+    Any table with `recorded_at` may hold several rows of one key; `versioned` names those that are trusted for it. All
+    rows of a table have the same columns, and no table that is present is empty.
     """
 
     tables: dict[str, list[Row]]
@@ -45,6 +45,11 @@ class SmallCompany:
     recorded_from: datetime | None
     today: date
     as_ofs: list[date]
+
+
+def accounts_of(company: SmallCompany) -> list[str]:
+    """The accounts by their ids."""
+    return sorted({row["account_id"] for row in company.tables["accounts"]})
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,13 @@ def companies(draw: Draw, *, timely: bool = False) -> SmallCompany:
     days = _Days(tuple(FIRST_DAY + timedelta(days=max(offset, 0)) for offset in offsets))
     recorded = set() if timely else draw(st.sets(st.sampled_from(TABLES)))
     changing = [name for name in TABLES if name in recorded and CONTRACT[name].changes]
-    versioned = frozenset(draw(st.sets(st.sampled_from(changing))) if changing else ())
+    some = st.sets(st.sampled_from(changing)) if changing else st.just(set[str]())
+    several, versioned = draw(some), frozenset(draw(some))
     loads = st.builds(datetime.combine, days.day, st.sampled_from(LOAD_TIMES))
 
     account_ids = [f"A{number}" for number in range(1, draw(st.integers(1, 4)) + 1)]
     tables = {
-        name: draw(rows_of(days, account_ids, name in recorded, name in versioned)) for name, rows_of in ROWS_OF.items()
+        name: draw(rows_of(days, account_ids, name in recorded, name in several)) for name, rows_of in ROWS_OF.items()
     }
     today = draw(st.just(LATER) | days.day)
     as_ofs = draw(st.lists(_snapshots(days, tables, today), min_size=1, max_size=4, unique=True))
@@ -151,22 +157,22 @@ def parameters(
     )
 
 
-def _versions(draw: Draw, days: _Days, event: date | datetime, recorded: bool, versioned: bool) -> list[Row]:
+def _versions(draw: Draw, days: _Days, event: date | datetime, recorded: bool, several: bool) -> list[Row]:
     """What tells the versions of one row apart: nothing, one `recorded_at`, or up to three different ones."""
     if not recorded:
         return [{}]
-    count = 3 if versioned else 1
+    count = 3 if several else 1
     moments = draw(st.lists(days.recorded(event), min_size=1, max_size=count, unique=True))
     return [{"recorded_at": moment} for moment in moments]
 
 
 @st.composite
-def _accounts(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, versioned: bool) -> list[Row]:
+def _accounts(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
     rows = []
     for place, account_id in enumerate(account_ids):
         created_at = draw(days.event)
         above: list[str | None] = [None, *account_ids[:place]]  # parents come first, so there are no circles
-        for version in _versions(draw, days, created_at, recorded, versioned):
+        for version in _versions(draw, days, created_at, recorded, several):
             rows.append(
                 {
                     "account_id": account_id,
@@ -181,12 +187,12 @@ def _accounts(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, v
 
 
 @st.composite
-def _subscriptions(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, versioned: bool) -> list[Row]:
+def _subscriptions(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
     rows = []
     further = draw(st.lists(st.sampled_from(account_ids), max_size=2 * len(account_ids)))
     for number, account_id in enumerate([*account_ids, *further], start=1):
         started_on = draw(days.early | days.day)
-        for version in _versions(draw, days, started_on, recorded, versioned):
+        for version in _versions(draw, days, started_on, recorded, several):
             ended_on = draw(st.none() | days.after(started_on))
             gave_notice = draw(st.sampled_from([False, False, True]))
             rows.append(
@@ -208,13 +214,14 @@ def _subscriptions(draw: Draw, days: _Days, account_ids: list[str], recorded: bo
 
 
 @st.composite
-def _usage(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, versioned: bool) -> list[Row]:
-    """Each draw is a habit: the same event every so many days, a few times."""
-    rows = []
+def _usage(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
+    """Each draw is a habit: the same event every so many days, a few times. Of named events some come twice."""
+    rows: list[Row] = []
+    is_named = draw(st.booleans())
     further = draw(st.lists(st.sampled_from(account_ids), max_size=len(account_ids)))
     for account_id in [*account_ids, *further]:
         first_at, event = draw(days.event_early), draw(st.sampled_from(["export", "login", "error"]))
-        every, times = draw(st.sampled_from([7, 1, 8, 30])), draw(st.integers(1, 6))
+        every, times = draw(st.sampled_from([7, 1, 8, 30])), draw(st.integers(1, 6) | st.just(10))
         for occurred_at in (first_at + timedelta(days=every * place) for place in range(times)):
             rows.append(
                 {
@@ -223,19 +230,44 @@ def _usage(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, vers
                     "event": event,
                     "quantity": draw(st.sampled_from([1.0, 0.0, 3.0, None])),
                     "user_id": draw(st.sampled_from(["U1", "U2", None])),
-                    **_versions(draw, days, occurred_at, recorded, versioned)[0],
+                    **({"event_id": draw(st.sampled_from([f"E{len(rows)}", None]))} if is_named else {}),
+                    **_versions(draw, days, occurred_at, recorded, several)[0],
                 }
             )
+    again = draw(st.lists(st.sampled_from(rows), max_size=3)) if is_named else []
+    return rows + [
+        row
+        | {"quantity": draw(st.sampled_from([row["quantity"], 9.0]))}
+        | _versions(draw, days, row["occurred_at"], recorded, several)[0]
+        for row in again
+    ]
+
+
+@st.composite
+def _users(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
+    """People by the names that usage gives them, each of one account; some were deactivated."""
+    rows = []
+    for user_id in draw(st.lists(st.sampled_from(["U1", "U2", "U3"]), max_size=3, unique=True)):
+        created_at = draw(days.event_early)
+        rows.append(
+            {
+                "user_id": user_id,
+                "account_id": draw(st.sampled_from(account_ids)),
+                "created_at": created_at,
+                "deactivated_at": draw(st.none() | days.event_after(created_at) | days.event),
+                **_versions(draw, days, created_at, recorded, several)[0],
+            }
+        )
     return rows
 
 
 @st.composite
-def _tickets(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, versioned: bool) -> list[Row]:
+def _tickets(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
     rows = []
     has_csat_at = draw(st.booleans())
-    for number, account_id in enumerate(draw(st.lists(st.sampled_from(account_ids), max_size=4)), start=1):
+    for number, account_id in enumerate(draw(st.lists(st.sampled_from(account_ids), max_size=6)), start=1):
         opened_at = draw(days.event)
-        for version in _versions(draw, days, opened_at, recorded, versioned):
+        for version in _versions(draw, days, opened_at, recorded, several):
             row: Row = {
                 "ticket_id": f"T{number}",
                 "account_id": account_id,
@@ -244,7 +276,7 @@ def _tickets(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, ve
                 "first_response_at": draw(st.none() | days.event_after(opened_at)),
                 "resolved_at": draw(st.none() | days.event_after(opened_at)),
                 "reopened_count": draw(st.sampled_from([0, 1, None])),
-                "csat": draw(st.sampled_from([None, 1.0, 5.0])),
+                "csat": draw(st.sampled_from([None, 1.0, 3.5, 5.0])),
                 "priority": draw(st.sampled_from(["normal", "urgent", None])),
             }
             if has_csat_at:
@@ -254,7 +286,7 @@ def _tickets(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, ve
 
 
 @st.composite
-def _page_visits(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, versioned: bool) -> list[Row]:
+def _page_visits(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
     rows = []
     for account_id in draw(st.lists(st.sampled_from(account_ids), max_size=4)):
         visited_at = draw(days.event)
@@ -264,7 +296,25 @@ def _page_visits(draw: Draw, days: _Days, account_ids: list[str], recorded: bool
                 "visited_at": visited_at,
                 "path": draw(st.sampled_from(["/pricing", "/account/cancel", "/docs"])),
                 "user_id": draw(st.sampled_from(["U1", None])),
-                **_versions(draw, days, visited_at, recorded, versioned)[0],
+                **_versions(draw, days, visited_at, recorded, several)[0],
+            }
+        )
+    return rows
+
+
+@st.composite
+def _feedback(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
+    """Scores around those at which an answer is an unhappy one."""
+    rows = []
+    for account_id in draw(st.lists(st.sampled_from(account_ids), max_size=6)):
+        submitted_at, kind = draw(days.event), draw(st.sampled_from(["nps", "csat"]))
+        rows.append(
+            {
+                "account_id": account_id,
+                "submitted_at": submitted_at,
+                "kind": kind,
+                "score": draw(st.sampled_from([6.0, 7.0, 10.0] if kind == "nps" else [2.0, 3.0, 5.0])),
+                **_versions(draw, days, submitted_at, recorded, several)[0],
             }
         )
     return rows
@@ -274,6 +324,8 @@ ROWS_OF: dict[str, Callable[..., st.SearchStrategy[list[Row]]]] = {
     "accounts": _accounts,
     "subscriptions": _subscriptions,
     "usage": _usage,
+    "users": _users,
     "tickets": _tickets,
     "page_visits": _page_visits,
+    "feedback": _feedback,
 }

@@ -1,5 +1,6 @@
 """Wrong tables: a night stops with one message that can be acted on, and what readers see stays as it was."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,3 +181,41 @@ def test_what_is_merely_odd_is_recorded_with_the_night(csv_company: Path, tmp_pa
     assert stray_told.startswith("subscriptions.account_id  is not in accounts\n    1 of ")
     assert early_told.startswith("tickets.resolved_at  lies before opened_at\n    1 of ")
     assert "T-odd (2026-03-01)" in early_told
+
+
+# --- tables that are kept otherwise than when the champion was trained
+
+
+def test_a_table_that_no_longer_keeps_versions_is_refused(trained_demo: Path, tmp_path: Path) -> None:
+    """The champion believes columns that nobody can date any more; readers keep the night they have."""
+    before = published(trained_demo, tmp_path)
+    newest = "QUALIFY row_number() OVER (PARTITION BY ticket_id ORDER BY recorded_at DESC) = 1"
+    write(
+        f"SELECT * EXCLUDE (recorded_at) FROM '{trained_demo.parent}/data/tickets.parquet' {newest}",
+        tmp_path / "tickets.parquet",
+    )
+    env = {"CHURN__DATA__TICKETS": str(tmp_path / "tickets.parquet")}
+    answer = churn("score", "-c", trained_demo, env=env)
+    assert (3, "") == (answer.exit_status, answer.stdout)
+    assert answer.message.startswith("The champion learned from versions of tickets, but tonight the table has no ")
+    assert before == published(trained_demo, tmp_path)
+
+
+def test_tables_that_began_to_keep_versions_are_read_at_their_newest(
+    csv_company: Path, trained_demo: Path, tmp_path: Path
+) -> None:
+    """The champion knows of none, and sees the customers it saw before: each once, in the state and at the price."""
+    env = {"CHURN__STORE__URL": f"sqlite:///{tmp_path / 'churn.db'}"}
+    for table in ("accounts", "subscriptions"):
+        write(f"FROM '{trained_demo.parent}/data/{table}.parquet'", tmp_path / f"{table}.csv")
+        env[f"CHURN__DATA__{table.upper()}"] = str(tmp_path / f"{table}.csv")
+    done = churn("score", "-c", csv_company, "--out", tmp_path / "versions.jsonl", env=env)
+    assert done.exit_status == 0, done.stderr
+
+    def standing(night: str) -> list[tuple[Any, ...]]:
+        rows = [json.loads(line) for line in night.splitlines()]
+        return sorted((row["account_id"], row["state"], row["mrr"], row["owner"]) for row in rows)
+
+    with_versions = standing((tmp_path / "versions.jsonl").read_text(encoding="utf-8"))
+    assert with_versions == standing(published(csv_company, tmp_path))
+    assert len(with_versions) > 100

@@ -36,6 +36,12 @@ WORDS = {("ticket_messages", "author"): "staff", ("feedback", "kind"): "nps", ("
 EARLIER, LATER = "2026-02-01", "2026-04-01"
 
 
+def named(table: Table, name: str) -> dict[str, str]:
+    """What sets a row apart from the others of its table, where it has a name."""
+    column = table.key or ("event_id" if table.column("event_id") else None)
+    return {column: name} if column else {}
+
+
 def good_row(table: Table, **other: str | None) -> dict[str, str | None]:
     """A row in which every column is given and every rule holds."""
     row: dict[str, str | None] = {
@@ -104,7 +110,7 @@ def test_a_table_that_keeps_every_rule_is_not_complained_of(table: Table, check:
 @pytest.mark.parametrize(("table", "rule"), RULES)
 def test_each_rule_of_the_contract_can_be_broken(table: Table, rule: Rule, check: Check) -> None:
     """One row breaks one rule: place, count, key and remedy are those of the rule, and nothing else is told."""
-    wrong = good_row(table, **{rule.column: broken_value(rule)}, **({table.key: "wrong"} if table.key else {}))
+    wrong = good_row(table, **{rule.column: broken_value(rule)}, **named(table, "wrong"))
     (violation,) = check(**{table.name: [good_row(table), wrong]})
     assert (f"{table.name}.{rule.column}", 1, 2) == (violation.place, violation.failing, violation.rows)
     assert (rule.severity, rule.remedy) == (violation.severity, violation.remedy)
@@ -163,9 +169,9 @@ def test_the_error_lists_what_stops_and_leaves_out_what_does_not(check: Check) -
 def test_rows_of_unknown_accounts_warn_and_stop_when_they_are_all(check: Check) -> None:
     """A few strays are normal; when all are, the ids have another form and every customer would look silent."""
     usage = CONTRACT["usage"]
-    stray = good_row(usage, account_id="01")
-    (some,) = check(usage=[good_row(usage), stray])
-    (all_,) = check(usage=[stray, stray])
+    strays = [good_row(usage, account_id="01", **named(usage, name)) for name in ("E-1", "E-2")]
+    (some,) = check(usage=[good_row(usage), strays[0]])
+    (all_,) = check(usage=strays)
     assert [("usage.account_id", "is not in accounts")] * 2 == [(each.place, each.rule) for each in (some, all_)]
     assert [(1, Severity.WARN), (2, Severity.FATAL)] == [(each.failing, each.severity) for each in (some, all_)]
 
@@ -180,6 +186,35 @@ def test_versions_of_a_row_share_its_key(check: Check) -> None:
     assert ("subscriptions.subscription_id", 2) == (same_time.place, same_time.failing)
     assert "is not unique with recorded_at" == same_time.rule
     assert "recorded_at" in no_time.remedy
+
+
+@pytest.mark.parametrize("again", ["2026-03-01 00:00:00", "2026-03-01T02:00:00+02:00", " 2026-03-01 "])
+def test_versions_of_one_instant_are_a_tie_however_it_is_written(again: str, check: Check) -> None:
+    """Which of them counted would be chance: the engine takes any first."""
+    terms = CONTRACT["subscriptions"]
+    rows = [good_row(terms, recorded_at=at, mrr=mrr) for at, mrr in (("2026-03-01", "4"), (again, "5"))]
+    (violation,) = check(subscriptions=rows)
+    assert ("subscriptions.subscription_id", 2, Severity.FATAL) == (
+        violation.place,
+        violation.failing,
+        violation.severity,
+    )
+    assert "is not unique with recorded_at" == violation.rule
+
+
+def test_events_delivered_again_are_counted_and_told(check: Check) -> None:
+    """Two rows too many under two names; rows without a name are each their own event."""
+    usage = CONTRACT["usage"]
+    rows = [good_row(usage, event_id=name) for name in ("E-1", "E-2", "E-2", "E-3", "E-3", None, None)]
+    (violation,) = check(usage=rows)
+    assert ("usage.event_id", 2, 7, ("E-2", "E-3"), Severity.WARN) == (
+        violation.place,
+        violation.failing,
+        violation.rows,
+        violation.examples,
+        violation.severity,
+    )
+    assert [] == check(usage=[rows[0], rows[1], rows[3], rows[5], rows[6]])
 
 
 def test_a_row_delivered_twice_counts_once_and_is_told(check: Check) -> None:
@@ -300,3 +335,107 @@ def test_values_that_only_departed_accounts_hold_are_named(check: Check) -> None
     )
     mixed = accounts(60, segment=lambda number: "large" if number % 2 else "small")
     assert [] == check(accounts=mixed, subscriptions=ended)
+
+
+def two_versions(count: int, first: Mapping[str, str], second: Mapping[str, str]) -> list[dict[str, str | None]]:
+    """Terms from 2025 on in two versions each, recorded at their start and in June."""
+    rows: list[dict[str, str | None]] = []
+    for number in range(count):
+        row = {"subscription_id": f"S-{number:02}", "account_id": f"A-{number}", "started_on": "2025-01-01"}
+        row |= {"ended_on": "", "mrr": "10"}
+        rows += [row | {"recorded_at": "2025-01-02"} | first, row | {"recorded_at": "2025-06-01"} | second]
+    return rows
+
+
+def test_ends_entered_at_signing_make_everybody_leaving_and_are_told(check: Check) -> None:
+    """An end that a version carries ahead is an announcement; where each first version has one, it is a contract's."""
+    contractual = two_versions(30, {"ended_on": "2026-01-01"}, {"ended_on": "2027-01-01"})
+    (violation,) = check(accounts=accounts(30), subscriptions=contractual)
+    assert ("subscriptions.ended_on", 30, 30, Severity.WARN) == (
+        violation.place,
+        violation.failing,
+        violation.rows,
+        violation.severity,
+    )
+    assert "leaving" in violation.remedy
+    assert "renews_on" in violation.remedy
+    announced_later = two_versions(30, {}, {"ended_on": "2026-01-01"})
+    assert [] == check(accounts=accounts(30), subscriptions=announced_later)
+    trials = two_versions(30, {"ended_on": "2026-01-01", "mrr": "0"}, {"ended_on": "2027-01-01", "mrr": "0"})
+    assert [] == check(accounts=accounts(30), subscriptions=trials)
+    one_version_each = [row for row in contractual if row["recorded_at"] == "2025-01-02"]
+    assert [] == check(accounts=accounts(30), subscriptions=one_version_each)
+
+
+def test_paid_terms_turned_free_are_named(check: Check) -> None:
+    """Each counts as a departure on the day its free version arrived; one with a price again is none."""
+    rows = two_versions(3, {}, {"mrr": "0"})
+    again = [row | {"recorded_at": "2025-07-01", "mrr": "12"} for row in rows[:1]]
+    (violation,) = check(accounts=accounts(3), subscriptions=rows + again)
+    assert ("subscriptions.mrr", 2, 3, ("S-01", "S-02"), Severity.WARN) == (
+        violation.place,
+        violation.failing,
+        violation.rows,
+        violation.examples,
+        violation.severity,
+    )
+    assert "count_free" in violation.remedy
+    assert [] == check("[churn]\ncount_free = true\n", accounts=accounts(3), subscriptions=rows)
+    trials = two_versions(3, {"mrr": "0"}, {"mrr": "12"})
+    assert [] == check(accounts=accounts(3), subscriptions=trials)
+    assert [] == check(data="recorded_from = 2025-06-01", accounts=accounts(3), subscriptions=rows)
+
+
+def yearly(count: int, *, years: int, ended: bool = False) -> list[dict[str, str | None]]:
+    """Terms of twelve months begun in 2023, whose renewal is said to be so many years after their start."""
+    rows: list[dict[str, str | None]] = []
+    for number in range(count):
+        start = date(2023, 1, 2) + timedelta(days=number)
+        row = {"subscription_id": f"S-{number}{'e' * ended}", "account_id": f"A-{number}", "started_on": str(start)}
+        row |= {"ended_on": str(start + timedelta(days=200)) if ended else None, "mrr": "10", "term_months": "12"}
+        rows.append(row | {"renews_on": str(start.replace(year=start.year + years))})
+    return rows
+
+
+def test_renewal_dates_moved_on_in_place_are_told(check: Check) -> None:
+    """They mark the survivors: who left in the first year has kept the first date."""
+    newest = [row | {"subscription_id": "S-new", "started_on": "2025-03-01"} for row in yearly(1, years=4)]
+    left = yearly(30, years=1, ended=True)
+    (violation,) = check(accounts=accounts(40), subscriptions=yearly(40, years=3) + left + newest)
+    assert ("subscriptions.renews_on", 40, 40, Severity.WARN) == (
+        violation.place,
+        violation.failing,
+        violation.rows,
+        violation.severity,
+    )
+    assert "only the first is believed" in violation.remedy
+    assert "recorded_at" in violation.remedy
+    by_billing = [
+        row | {"term_months": None, "billing_period": "annual"} for row in yearly(40, years=3) + left + newest
+    ]
+    assert [violation] == check(accounts=accounts(40), subscriptions=by_billing)
+
+
+@pytest.mark.parametrize(
+    ("count", "years", "stated_at_once", "change"),
+    [
+        (40, 1, 1, {}),  # nothing was moved
+        (40, 3, 3, {}),  # contracts that renew after three years, and said so from the start
+        (19, 3, 1, {}),  # too few to tell
+        (40, 3, 1, {"term_months": "1"}),  # who may leave every month renews nothing
+        (40, 3, 1, {"term_months": None}),  # nobody knows when the first renewal was
+    ],
+)
+def test_renewal_dates_that_stand_as_they_were_entered_are_not(
+    count: int, years: int, stated_at_once: int, change: dict[str, str | None], check: Check
+) -> None:
+    newest = [row | {"subscription_id": "S-new", "started_on": "2025-03-01"} for row in yearly(1, years=4)]
+    rows = yearly(count, years=years) + yearly(30, years=stated_at_once, ended=True) + newest
+    assert [] == check(accounts=accounts(40), subscriptions=[row | change for row in rows])
+
+
+def test_renewal_dates_moved_on_by_versions_are_not(check: Check) -> None:
+    rows = [row | {"recorded_at": f"{row['started_on']} 03:00:00"} for row in yearly(40, years=1)]
+    rows += [row | {"recorded_at": "2024-12-01 03:00:00"} for row in yearly(40, years=3)]
+    newest = [row | {"subscription_id": "S-new", "started_on": "2025-03-01"} for row in rows[:1]]
+    assert [] == check(accounts=accounts(40), subscriptions=rows + newest)

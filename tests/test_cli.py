@@ -12,9 +12,11 @@ import click
 import pandas as pd
 import pytest
 from command_line import SPARSE, churn, churn_process
+from sqlalchemy import select
 
 from pipeline.cli import main
-from pipeline.store import book, connect, nights, reading
+from pipeline.schema import PUBLISHED, RUNS
+from pipeline.store import book, connect, night, reading
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = sorted(main.commands)
@@ -145,7 +147,7 @@ def test_a_night_is_not_begun_when_its_file_could_not_be_written(out: str, train
         ("STORE__URL", "oracle://me:s3cret@host/db", 2, "[store] url "),
         ("STORE__URL", "sqlite:////nowhere/churn.db", 1, "The store sqlite:////nowhere/churn.db cannot be used"),
         ("ENGINE__MEMORY_LIMIT", "lots", 2, "[engine] memory_limit = 'lots'"),
-        ("TRACKING__MODEL", "nobody", 3, "No model 'nobody' has the alias 'champion'"),
+        ("TRACKING__MODEL", "nobody", 2, "No model 'nobody' has the alias 'champion'"),
         ("CHURN__HORIZON_DAYS", "90", 3, "[churn] horizon_days = 90, but the champion was trained for 60"),
         ("CHURN__EVENT", "notice", 3, "[churn] event = 'notice', but the champion was trained for 'ended'"),
         ("CHURN__GRACE_DAYS", "0", 3, "[churn] grace_days = 0, but the champion was trained for 30"),
@@ -226,7 +228,8 @@ def test_a_rerun_gives_the_same_values_and_no_second_row(
 def published(store: Path) -> list[dict[str, object]]:
     engine = connect(f"sqlite:///{store}")
     with reading(engine) as connection:
-        found = [{**vars(night), "as_of": str(night.as_of)} for night in nights(connection)]
+        rows = connection.execute(select(RUNS).join(PUBLISHED, PUBLISHED.c.run_id == RUNS.c.run_id)).mappings()
+        found = [{**row, "as_of": str(row["as_of"])} for row in rows]
     engine.dispose()
     return found
 
@@ -271,8 +274,9 @@ def test_explain_shows_reasons_that_add_up(trained_demo: Path, listed: list[dict
 def test_explain_says_why_an_account_has_no_risk(trained_demo: Path) -> None:
     engine = connect(f"sqlite:///{trained_demo.parent / 'churn.db'}")
     with reading(engine) as connection:
-        night = nights(connection)[0]
-        lapsed = next(each for each in book(connection, night) if each.state == "lapsed")
+        newest = night(connection)
+        assert newest is not None
+        lapsed = next(each for each in book(connection, newest) if each.state == "lapsed")
     engine.dispose()
     page = churn("explain", "-c", trained_demo, lapsed.account_id).stdout
     assert f"No risk is given: the account is lapsed, last day {lapsed.last_day}." in page
@@ -281,7 +285,7 @@ def test_explain_says_why_an_account_has_no_risk(trained_demo: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["explain", "A-nobody"], f"'A-nobody' is not in the night of {NIGHT}"),
+        (["explain", "A-nobody"], f"'A-nobody' is not in the night of {NIGHT}. Ids are listed by: churn export -c "),
         (["explain", "A-00001", "--as-of", "2020-01-01"], "No night is published for 2020-01-01. Run: churn score"),
         (["export", "--out", "x.csv", "--as-of", "2020-01-01"], "The night of 2020-01-01 was not published yet"),
         (["export", "--out", "x.xlsx"], "'x.xlsx' does not say what format to write"),
@@ -319,6 +323,21 @@ def test_doctor_tells_what_ails(trained_demo: Path, tmp_path: Path) -> None:
 
 def ailing(record: dict[str, list[dict[str, object]]]) -> list[object]:
     return [finding["what"] for finding in record["findings"] if not finding["well"]]
+
+
+@pytest.mark.parametrize(
+    "command", [["score"], ["explain", "A-1"], ["export", "--out", "x.csv"], ["replay"], ["doctor"]]
+)
+def test_what_was_never_made_ends_alike_everywhere(command: list[str], trained_demo: Path, tmp_path: Path) -> None:
+    """No model, no store, no night: 2, and the command to run first, so that a script can tell it from a failure."""
+    env = {
+        "CHURN__TRACKING__URI": f"sqlite:///{tmp_path}/mlflow.db",
+        "CHURN__STORE__URL": f"sqlite:///{tmp_path}/churn.db",
+    }
+    answer = churn(*command, "-c", trained_demo, env=env)
+    assert 2 == answer.exit_status, answer.stderr
+    assert re.search(r"Run: churn (train|score)|[Ss]core it first|churn score", answer.message + answer.stdout)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_the_installed_command_answers(trained_demo: Path) -> None:

@@ -76,6 +76,8 @@ def test_wholesale_is_predicted_from_its_orders(tmp_path: Path) -> None:
     night = wholesale.scored()
     assert set(night["state"]) <= {"candidate", "watch", "new", "payment"}
     assert 0.25 < night["risk"].mean() < 0.60, "near half of them buy nothing in the next 60 days"
+    words = " ".join(each.get("words") or "" for reasons in night["reasons"] for each in json.loads(reasons))
+    assert ("GBP" in words, "actions" in words) == (True, False), "a quantity of money is said as money"
     assert_adds_up(night)
 
 

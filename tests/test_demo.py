@@ -10,12 +10,15 @@ import pytest
 from command_line import SPARSE, Answer, churn
 
 NIGHT = re.compile(
-    r"Demo, night of Mon 2 Nov 2026 · (?P<customers>[\d,]+) customers · 60 days · \d+ in 100 leave · "
-    r"(?P<high>\d+) high \(\d+\s?% or more\), (?P<medium>\d+) medium \(\d+\s?%\)"
+    r"Demo, night of Mon 2 Nov 2026 · (?P<accounts>[\d,]+) accounts(, besides ((?P<leaving>\d+) leaving)?( and )?"
+    r"(\d+ lapsed)?)? · \d+ in 100 leave in 60 days\n"
+    r"Accounts at high risk \(\d+ % or more\): (?P<high>\d+) · at medium risk \(\d+ % or more\): (?P<medium>\d+)"
 )
 ENTRY = re.compile(
     r" (?P<place>\d)  \S.+?  +(1 in \d+|\d in 10) +MRR +[\d,]+ +at stake +(?P<at_stake>[\d,]+) +CSM \w+@example\.com"
+    r"   A-\d+"
 )
+GROUP = re.compile(r"    (?P<accounts>\d+) accounts, one call; the odds and reasons are those of .+\.")
 REASON = re.compile(r"    [A-Z\d].*\.")
 SKILL = re.compile(r"How good is this\? .+   churn backtest")
 NEXT = re.compile(
@@ -47,20 +50,23 @@ def test_the_same_seed_gives_the_same_values_at_any_thread_count(
     pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
-def test_the_screen_is_a_list_with_reasons(two_threads: tuple[Answer, Path]) -> None:
-    """The night, up to five customers by what is at stake, two sentences each, the skill, and where to go on."""
-    headline, blank, *entries, blank_too, skill, onward = two_threads[0].stdout.rstrip("\n").split("\n")
+def test_the_screen_is_a_list_with_reasons(two_threads: tuple[Answer, Path], tmp_path: Path) -> None:
+    """The night, up to five calls by what is at stake, two sentences each, the skill, and where to go on."""
+    first, second, blank, *entries, blank_too, skill, onward = two_threads[0].stdout.rstrip("\n").split("\n")
     assert ("", "") == (blank, blank_too)
-    night = NIGHT.fullmatch(headline)
-    assert night, headline
-    assert "250" == night["customers"]
+    night = NIGHT.fullmatch(f"{first}\n{second}")
+    assert night, (first, second)
+    assert 250 == int(night["accounts"]) + int(night["leaving"] or 0)
     shown = [ENTRY.fullmatch(line) for line in entries if not line.startswith("    ")]
     assert all(shown), entries
-    assert min(5, int(night["high"]) + int(night["medium"])) == len(shown)
+    book = exported(two_threads[1], tmp_path)
+    assert int(night["high"]) + int(night["medium"]) == book["band"].isin(["high", "medium"]).sum()
+    calls = book[book["state"] == "candidate"].drop_duplicates(["owner", "rank"])
+    assert min(5, len(calls)) == len(shown), "a group is one call"
     places = [int(entry["place"]) for entry in shown if entry]
     at_stake = [int(entry["at_stake"].replace(",", "")) for entry in shown if entry]
     assert (list(range(1, len(shown) + 1)), sorted(at_stake, reverse=True)) == (places, at_stake)
-    reasons = [line for line in entries if line.startswith("    ")]
+    reasons = [line for line in entries if line.startswith("    ") and not GROUP.fullmatch(line)]
     assert all(REASON.fullmatch(line) for line in reasons), reasons
     assert len(shown) <= len(reasons) <= 2 * len(shown)
     assert SKILL.fullmatch(skill), skill

@@ -1,37 +1,33 @@
 """Every feature against its naive second implementation, and the catalogue against what is computed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from engine_companies import PAGE_GROUPS, Row, connect, loaded
+from engine_companies import PAGE_GROUPS, Row, loaded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle_features import features
 from oracle_time import Rules, state
-from small_companies import LATER, SmallCompany, companies, parameters
+from single_cases import AS_OF, ago, asked, on, term
+from small_companies import LATER, SmallCompany, accounts_of, companies, parameters
 
-from features import pages, support, tenure, usage
+from features import billing, feedback, habits, market, onboarding, pages, people, support, tenure, usage
 from features.build import SPINE, Recipe, build, catalogue, spine
 from features.catalogue import CASES, Feature, mentions, read_catalogue
 from features.contract import CONTRACT
+from features.outages import Recorded, coverage
+from features.tallies import tally
 
-FEW = settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 VALUE_EVENTS = ("export",)
-BORDERS = (1, 7, 8, 28, 29, 56, 57, 84, 85, 112, 113, 224, 225, 364, 365)
+BORDERS = (1, 7, 8, 28, 29, 42, 43, 56, 57, 84, 85, 112, 113, 210, 211, 224, 225, 364, 365, 728, 729)
 """Days after an event at which it enters or leaves a window, or crosses from one word of the day mask to the next."""
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Any]:
-    opened = connect()
-    yield opened
-    opened.disconnect()
 
 
 # --- each feature twice ---------------------------------------------------------------------------------------------
@@ -67,15 +63,19 @@ def questions(draw: Draw) -> Question:
     ]
     issued = [row["started_on"] for row in tables["subscriptions"]]
     voided = [datetime.combine(day, time.min) for day in issued]
+    later = st.sampled_from([timedelta(days=days) for days in (30, 0, 14, 31, 90)])
     tables["invoices"] = [
         {
             "invoice_id": f"I{place}",
             "account_id": draw(st.sampled_from(accounts_of(drawn))),
-            "issued_on": draw(st.sampled_from(issued)),
+            "issued_on": (issued_on := draw(st.sampled_from(issued))),
             "amount": draw(st.sampled_from([300.0, 100.0, 33.1, -20.0])),
+            "due_on": draw(st.none() | later.map(issued_on.__add__)),
+            "paid_on": draw(st.none() | later.map(issued_on.__add__)),
+            "failed_at": draw(st.none() | later.map(datetime.combine(issued_on, time(12)).__add__)),
             "voided_at": draw(st.none() | st.sampled_from(voided)),
         }
-        for place in range(draw(st.integers(1, 3)))
+        for place in range(draw(st.integers(1, 4)))
     ]
     if not draw(st.booleans()):
         del tables["invoices"]
@@ -99,10 +99,6 @@ def dates_with_customers(company: SmallCompany, rules: Rules) -> st.SearchStrate
         if any(state(company, rules, name, day) in ("active", "leaving") for name in accounts_of(company))
     ]
     return st.sampled_from(peopled or dates)
-
-
-def accounts_of(company: SmallCompany) -> list[str]:
-    return sorted({row["account_id"] for row in company.tables["accounts"]})
 
 
 def agrees_on_features(engine: Any, asked: Question) -> None:
@@ -144,57 +140,6 @@ def test_features_of_many_companies(engine: Any) -> None:
 
 # --- single features, as a table of cases ---------------------------------------------------------------------------
 
-AS_OF = date(2026, 3, 15)
-
-
-def on(day: date, hour: int = 12) -> datetime:
-    return datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 - instants are naive UTC
-
-
-def ago(days: int) -> date:
-    return AS_OF - timedelta(days=days)
-
-
-def term(started_on: date, **more: Any) -> Row:
-    row = {"subscription_id": "S1", "account_id": "A1", "started_on": started_on, "ended_on": None, "mrr": 100.0}
-    return row | {"plan": "pro", "seats": 5.0, "renews_on": None, "term_months": None, "billing_period": None} | more
-
-
-def asked(engine: Any, tables: dict[str, list[Row]]) -> dict[str, Row]:
-    """All features on 15 March 2026, by account."""
-    ids = sorted({row["account_id"] for row in tables["subscriptions"]})
-    accounts = [{"account_id": account_id, "created_at": on(ago(900))} for account_id in ids]
-    company = SmallCompany({"accounts": accounts, **tables}, frozenset(), None, LATER, [AS_OF])
-    with loaded(engine, company, Rules()) as history:
-        recipe = Recipe(catalogue(history, PAGE_GROUPS), PAGE_GROUPS)
-        found = build(history, history.rules.moment(AS_OF), recipe).to_pyarrow().to_pylist()
-    return {row["account_id"]: row for row in found}
-
-
-RENEWALS = [
-    ("each renewal counts from the start", term(date(2025, 8, 30), term_months=3.0), date(2026, 5, 30)),
-    ("a short month in between changes nothing", term(date(2025, 8, 31), term_months=6.0), date(2026, 8, 31)),
-    ("on the date itself it has not passed", term(date(2025, 3, 15), term_months=12.0), AS_OF),
-    ("29 February renews on the 28th", term(date(2024, 2, 29), term_months=12.0), date(2027, 2, 28)),
-    (
-        "without a term the billing period says it",
-        term(date(2025, 12, 31), billing_period="Quarterly"),
-        date(2026, 3, 31),
-    ),
-    ("who can leave every month renews nothing", term(date(2026, 1, 31), billing_period="Monthly"), None),
-    ("a term goes before the billing", term(ago(10), term_months=12.0, billing_period="monthly"), date(2027, 3, 5)),
-    ("a stated first one is believed", term(ago(10), term_months=3.0, renews_on=date(2026, 7, 6)), date(2026, 7, 6)),
-    ("one rolled on in place is not", term(ago(10), term_months=3.0, renews_on=date(2026, 7, 7)), date(2026, 6, 5)),
-    ("without a term a stated date may be rolled on", term(ago(10), renews_on=date(2026, 4, 1)), None),
-]
-
-
-def test_next_renewal(engine: Any) -> None:
-    """Days to the renewal, seen on 15 March 2026 in a table that keeps no versions."""
-    found = asked(engine, {"subscriptions": [row | {"account_id": promise} for promise, row, _ in RENEWALS]})
-    expected = {promise: day and float((day - AS_OF).days) for promise, _, day in RENEWALS}
-    assert expected == {promise: row["days_to_renewal"] for promise, row in found.items()}
-
 
 def test_windows_end_the_day_before(engine: Any) -> None:
     """The last instant of the day before counts, and so does the first of the window; midnight of the date does not."""
@@ -226,34 +171,20 @@ def test_of_two_who_did_almost_as_much_the_main_user_did_more(engine: Any) -> No
     assert (60.0, pytest.approx(1.4 / 2.6)) == (found["main_user_days_away"], found["main_user_share"])
 
 
-PRICES = [
-    ("the same for more money", [{}], [{"mrr": 118.0}], 0.18),
-    ("more seats are no price rise", [{}], [{"mrr": 200.0, "seats": 10.0}], 0.0),
-    ("a second product is none", [{}], [{}, {"mrr": 50.0}], 0.0),
-    ("without seats on record the plan decides", [{"seats": None}], [{"mrr": 118.0, "seats": None}], 0.18),
-    ("another plan is another price", [{"seats": None}], [{"mrr": 300.0, "seats": None, "plan": "max"}], 0.0),
-    ("a fall is no rise", [{}], [{"mrr": 80.0}], 0.0),
-]
-
-
-def test_price_rise(engine: Any) -> None:
-    """More money a month than 84 days ago for no more; `before` and `now` are the terms to and from 20 days ago."""
-    changed_on = ago(20)
-    rows = []
-    for promise, before, now, _ in PRICES:
-        rows += [term(ago(400), account_id=promise, **({"ended_on": changed_on} | row)) for row in before]
-        rows += [term(changed_on, account_id=promise, **row) for row in now]
-    found = asked(engine, {"subscriptions": rows})
-    for promise, _, _, rise in PRICES:
-        since = found[promise]["days_since_price_rise"]
-        assert (near(rise), 20.0 if rise else None) == (found[promise]["price_rise_84"], since), promise
-
-
 def test_terms_billed_by_use_share_what_was_invoiced(engine: Any) -> None:
     """600 in three months are 200 a month for the account, not for each of its two terms."""
     rows = [term(ago(300), mrr=None), term(ago(200), mrr=None, subscription_id="S2")]
     invoices = [{"invoice_id": "I1", "account_id": "A1", "issued_on": ago(40), "amount": 600.0, "voided_at": None}]
     assert asked(engine, {"subscriptions": rows, "invoices": invoices})["A1"]["mrr"] == 200.0
+
+
+@pytest.mark.parametrize(("invoiced", "mrr"), [(900.0, 300.0), (60.0, 100.0), (None, 100.0)])
+def test_invoices_contain_the_fixed_prices_too(engine: Any, invoiced: float | None, mrr: float) -> None:
+    """Of 300 a month 100 are the fixed price and 200 are by use; invoices never take from a fixed price."""
+    rows = [term(ago(300), subscription_id="S1"), *(term(ago(200), mrr=None, subscription_id=name) for name in "XY")]
+    invoice = {"invoice_id": "I1", "account_id": "A1", "issued_on": ago(40), "amount": invoiced, "voided_at": None}
+    invoices = [invoice] if invoiced else [invoice | {"account_id": "A2", "amount": 5.0}]
+    assert asked(engine, {"subscriptions": rows, "invoices": invoices})["A1"]["mrr"] == mrr
 
 
 def test_before_the_first_row_of_usage_nothing_is_usual(engine: Any) -> None:
@@ -265,7 +196,7 @@ def test_before_the_first_row_of_usage_nothing_is_usual(engine: Any) -> None:
 
 # --- the catalogue --------------------------------------------------------------------------------------------------
 
-FAMILIES = ("usage", "support", "pages", "tenure")
+FAMILIES = ("usage", "people", "habits", "onboarding", "support", "feedback", "pages", "tenure", "market", "billing")
 PATTERN = "GROUP"
 
 
@@ -276,7 +207,7 @@ def listed() -> list[Feature]:
 def every_column() -> dict[str, list[Row]]:
     """One account with a row in each table that features read, and a value in every column of it."""
     values = {"text": "A1", "date": ago(200), "instant": on(ago(20)), "number": 1.0, "whole": 1, "boolean": True}
-    tables = ("accounts", "subscriptions", "usage", "tickets", "page_visits")
+    tables = ("accounts", "subscriptions", "usage", "users", "tickets", "feedback", "page_visits", "invoices")
     rows = {name: {column.name: values[column.type] for column in CONTRACT[name].columns} for name in tables}
     for name in ("accounts", "subscriptions", "tickets"):
         rows[name] |= {"recorded_at": on(ago(150))}
@@ -304,12 +235,21 @@ def test_every_computed_column_is_listed(engine: Any) -> None:
     company = SmallCompany(every_column(), frozenset({"accounts", "subscriptions", "tickets"}), None, LATER, [AS_OF])
     with loaded(engine, company, Rules()) as history:
         moment = history.rules.moment(AS_OF)
-        accounts = spine(history, moment)
+        accounts = spine(history, moment, coverage(history))
+        recorded = Recorded()
+        tallied = tally(history, accounts, moment, recorded)
+        use = usage.compute(tallied)
         computed = {
-            "usage": usage.compute(history, accounts, moment).columns,
-            "support": support.compute(history, accounts, moment).columns,
-            "pages": pages.compute(history, accounts, moment, {PATTERN: ("/x*",)}).columns,
+            "usage": use.columns,
+            "people": people.compute(history, tallied, moment).columns,
+            "habits": habits.compute(tallied).columns,
+            "onboarding": onboarding.compute(accounts, tallied, moment).columns,
+            "market": market.compute(history, accounts, moment, use).columns,
+            "support": support.compute(history, accounts, moment, recorded).columns,
+            "pages": pages.compute(history, accounts, moment, recorded, {PATTERN: ("/x*",)}).columns,
             "tenure": tenure.compute(history, accounts, moment).columns,
+            "feedback": feedback.compute(history, accounts, moment).columns,
+            "billing": billing.compute(history, accounts, moment).columns,
         }
     from_spine = set(accounts.columns)
     for family, columns in computed.items():
@@ -338,7 +278,7 @@ def test_every_feature_has_its_words(feature: Feature) -> None:
 def can_be_missing(feature: Feature) -> bool:
     """Its meaning says so, or it compares, averages or describes: where there is nothing to go by it is null."""
     by_nature = feature.unit in {"log ratio", "share", "word", "−1 to 1", "hours", "money a month"}
-    always_there = {"usage_trend_7", "price_rise_84"}
+    always_there = {"usage_trend_7", "price_rise_84", "price_rise_364"}
     return "missing" in feature.meaning or (by_nature and feature.name not in always_there)
 
 

@@ -104,7 +104,7 @@ def test_too_few_churns_are_said_instead_of_a_grade() -> None:
     frame, risk = _small([0.4, 0.1, 0.2, 0.3, 0.4, 0.3, 0.2, 0.3])
     found = evaluate(frame, risk, capacity=1)
     assert not found.enough
-    assert found.note.startswith("not enough churns (n = 2)")
+    assert found.note.startswith("2 churns, too few for a grade (that takes 100); ")
 
 
 def test_what_cannot_be_formed_is_null_and_not_zero() -> None:

@@ -2,14 +2,19 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from known_risk import FEATURES, trained
 
-from models.errors import CorruptModel, NoChampion
+from models.errors import CorruptModel, NoChampion, TrackingFailed
 from models.evaluate import evaluate
-from models.registry import Registered, TrainingRun, load_champion, load_version, promote, register
+from models.registry import Registered, TrainingRun, load_champion, promote, register
+from models.tracking_folder import TrackingFolder
 
 NAME = "churn-risk"
 
@@ -60,7 +65,7 @@ def test_a_registered_model_is_not_the_champion_until_promoted(
     promote(registered.version, uri=uri, name=NAME)
     model, version = load_champion(uri=uri, name=NAME)
     assert (version, model) == (1, run.model)
-    assert load_version(1, uri=uri, name=NAME).digest == run.model.digest
+    assert model.digest == run.model.digest
 
 
 def test_versions_are_numbered_and_the_champion_stays(run: TrainingRun, uri: str, registered: Registered) -> None:
@@ -126,8 +131,108 @@ def test_mlflow_reports_to_nobody_and_prints_nothing(
 
 def test_a_damaged_artifact_is_refused(run: TrainingRun, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    version = register(run, uri=uri, name=NAME, experiment="Acme").version
+    promote(register(run, uri=uri, name=NAME, experiment="Acme").version, uri=uri, name=NAME)
     (file,) = (tmp_path / "mlflow-artifacts").rglob("extra_files/model.lgb")
     file.write_text(file.read_text().replace("leaf_value=", "leaf_value=1", 1))
     with pytest.raises(CorruptModel, match=r"model\.lgb was changed"):
-        load_version(version, uri=uri, name=NAME)
+        load_champion(uri=uri, name=NAME)
+
+
+def test_a_moved_folder_keeps_its_champion_and_writes_the_next_one_beside_it(run: TrainingRun, tmp_path: Path) -> None:
+    """MLflow records absolute paths. The company's folder was renamed, or restored from a backup elsewhere."""
+    here, there = tmp_path / "here", tmp_path / "there is room"
+    promote(register(run, uri=of(here), name=NAME, experiment="Acme").version, uri=of(here), name=NAME)
+    here.rename(there)
+    assert load_champion(uri=of(there), name=NAME) == (run.model, 1)
+    promote(register(run, uri=of(there), name=NAME, experiment="Acme").version, uri=of(there), name=NAME)
+    assert load_champion(uri=of(there), name=NAME) == (run.model, 2)
+    assert not here.exists(), "nothing is written where the folder once was"
+    assert len(list(there.glob("mlflow-artifacts/models/*/artifacts/extra_files/model.lgb"))) == 2
+
+
+def test_a_copy_reads_its_own_files(run: TrainingRun, tmp_path: Path) -> None:
+    """A copy that read the original's files would break with it, and change with it."""
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    promote(register(run, uri=of(original), name=NAME, experiment="Acme").version, uri=of(original), name=NAME)
+    shutil.copytree(original, copy)
+    (file,) = original.rglob("extra_files/model.lgb")
+    file.write_text("damaged")
+    assert load_champion(uri=of(copy), name=NAME) == (run.model, 1)
+
+
+def test_a_database_without_its_artifacts_says_where_they_were_looked_for(run: TrainingRun, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    promote(register(run, uri=of(here), name=NAME, experiment="Acme").version, uri=of(here), name=NAME)
+    there.mkdir()
+    (here / "mlflow.db").rename(there / "mlflow.db")
+    assert load_champion(uri=of(there), name=NAME) == (run.model, 1)
+    shutil.rmtree(here)
+    with pytest.raises(CorruptModel) as refused:
+        load_champion(uri=of(there), name=NAME)
+    assert f"neither in {there / 'mlflow-artifacts'}" in str(refused.value)
+    assert f"where they were written, {here / 'mlflow-artifacts'}" in str(refused.value)
+    assert "Put the folder mlflow-artifacts back beside mlflow.db, or train again" in str(refused.value)
+
+
+def of(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def test_settings_of_any_length_and_name_are_logged(run: TrainingRun, tmp_path: Path) -> None:
+    """A company names its own columns: MLflow takes neither every sign in a parameter's name nor any length of it."""
+    from mlflow import MlflowClient
+
+    columns = {f"Größe ({number} m²)": "x" for number in range(150)} | {"说明": "y" * 7000, "n" * 300: "z", "a//b": "q"}
+    settings = {"churn": {"horizon_days": 28}, "data": {"columns": {"accounts": columns}}}
+    client = MlflowClient(tracking_uri=of(tmp_path))
+    uri = of(tmp_path)
+    registered = register(replace(run, settings=settings), uri=uri, name=NAME, experiment="Acme")
+    logged = client.get_run(registered.run_id)
+    assert "28" == logged.data.params["settings.churn.horizon_days"]
+    assert not [key for key in logged.data.params if key.startswith("settings.data")]
+    assert settings == json.loads(Path(client.download_artifacts(registered.run_id, "settings.json")).read_text())
+
+
+TWO_AT_ONCE = """
+import sys, time
+from pathlib import Path
+import mlflow.lightgbm
+from models.churn_model import ChurnModel
+from models.registry import TrainingRun, register
+folder, me = Path(sys.argv[1]), sys.argv[2]
+run = TrainingRun(model=ChurnModel.load(folder / "model"), settings={}, table_digests={})
+(folder / f"ready_{me}").touch()
+while len(list(folder.glob("ready_*"))) < 2:
+    time.sleep(0.001)
+print(register(run, uri=f"sqlite:///{folder / 'mlflow.db'}", name="churn-risk", experiment="Acme").version)
+"""
+
+
+def test_two_first_trainings_at_once_both_arrive(run: TrainingRun, tmp_path: Path) -> None:
+    """MLflow sets its database up table by table, and the second to begin used to find half of them."""
+    run.model.save(tmp_path / "model")
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO_AT_ONCE, tmp_path, name],
+            cwd=Path(__file__).parent.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "other")
+    ]
+    ended = [process.communicate(timeout=300) for process in both]
+    assert [0, 0] == [process.returncode for process in both], ended
+    assert ["1", "2"] == sorted(out.strip() for out, _ in ended)
+
+
+def test_whoever_waits_too_long_for_the_database_is_told(tmp_path: Path) -> None:
+    folder = TrackingFolder(tmp_path / "mlflow.db")
+    with (
+        folder.locked(),
+        pytest.raises(TrackingFailed, match=r"Another run has held .*mlflow\.db\.lock.*Run again when it is done\."),
+        TrackingFolder(tmp_path / "mlflow.db").locked(patience=0.2),
+    ):
+        raise AssertionError("two held it at once")
+    with folder.locked(patience=0.0):
+        pass

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle_time import Label, Rules, churn_days, known, label, state, use_days
-from small_companies import FIRST_DAY, LATER, SmallCompany, companies, parameters
+from small_companies import FIRST_DAY, LATER, SmallCompany, accounts_of, companies, parameters
 
 
 def day(number: int) -> date:
@@ -67,10 +67,10 @@ TICKET = {
 
 def test_a_row_is_known_from_the_midnight_after_its_event() -> None:
     at_midnight = {**TICKET, "opened_at": at(10)}
-    assert not known([TICKET], "tickets", Rules(), day(9), versioned=False)
-    assert known([TICKET], "tickets", Rules(), day(10), versioned=False)
-    assert not known([at_midnight], "tickets", Rules(), day(10), versioned=False)
-    assert known([at_midnight], "tickets", Rules(), day(11), versioned=False)
+    assert not known([TICKET], "tickets", Rules(), day(9))
+    assert known([TICKET], "tickets", Rules(), day(10))
+    assert not known([at_midnight], "tickets", Rules(), day(10))
+    assert known([at_midnight], "tickets", Rules(), day(11))
 
 
 @pytest.mark.parametrize(
@@ -83,28 +83,28 @@ def test_a_row_is_known_from_the_midnight_after_its_event() -> None:
     ],
 )
 def test_facts_and_what_came_with_them_are_null_until_the_midnight_after(as_of: int, expected: dict[str, Any]) -> None:
-    (row,) = known([TICKET], "tickets", Rules(), day(as_of), versioned=False)
+    (row,) = known([TICKET], "tickets", Rules(), day(as_of))
     assert expected == {column: row[column] for column in expected}
 
 
 def test_csat_without_its_time_stays_as_it_stands() -> None:
     undated = {column: value for column, value in TICKET.items() if column != "csat_at"}
-    (row,) = known([undated], "tickets", Rules(), day(10), versioned=False)
+    (row,) = known([undated], "tickets", Rules(), day(10))
     assert row["csat"] == 2.0
 
 
 def test_the_reason_of_an_end_is_unknown_until_the_end_is() -> None:
     ended = term(0, 50, end_reason="voluntary", renews_on=day(80))
-    (before,) = known([ended], "subscriptions", Rules(), day(50), versioned=False)
-    (after,) = known([ended], "subscriptions", Rules(), day(51), versioned=False)
+    (before,) = known([ended], "subscriptions", Rules(), day(50))
+    (after,) = known([ended], "subscriptions", Rules(), day(51))
     assert (None, None, day(80)) == (before["ended_on"], before["end_reason"], before["renews_on"])
     assert (day(50), "voluntary") == (after["ended_on"], after["end_reason"])
 
 
 def test_a_last_day_is_known_a_day_after_it_is_over() -> None:
     rules = Rules(ended_on="last_day")
-    (before,) = known([term(0, 49)], "subscriptions", rules, day(50), versioned=False)
-    (after,) = known([term(0, 49)], "subscriptions", rules, day(51), versioned=False)
+    (before,) = known([term(0, 49)], "subscriptions", rules, day(50))
+    (after,) = known([term(0, 49)], "subscriptions", rules, day(51))
     assert (None, day(50)) == (before["ended_on"], after["ended_on"])
 
 
@@ -121,7 +121,7 @@ def test_a_last_day_is_known_a_day_after_it_is_over() -> None:
     ],
 )
 def test_a_row_must_have_arrived_before_the_cut(recorded_at: datetime | None, rules: Rules, expected: bool) -> None:
-    assert expected == bool(known([version(recorded_at, 0)], "subscriptions", rules, day(20), versioned=False))
+    assert expected == bool(known([version(recorded_at, 0)], "subscriptions", rules, day(20)))
 
 
 VERSIONS = [version(at(60), 0, mrr=3.0), version(None, 0, mrr=1.0), version(at(40), 0, mrr=2.0)]
@@ -140,12 +140,29 @@ VERSIONS = [version(at(60), 0, mrr=3.0), version(None, 0, mrr=1.0), version(at(4
     ],
 )
 def test_the_last_version_before_the_cut_counts(as_of: int, rules: Rules, expected: float) -> None:
-    assert [expected] == [row["mrr"] for row in known(VERSIONS, "subscriptions", rules, day(as_of), versioned=True)]
+    assert [expected] == [row["mrr"] for row in known(VERSIONS, "subscriptions", rules, day(as_of))]
 
 
-def test_versions_of_a_table_without_a_key_are_refused() -> None:
-    with pytest.raises(ValueError, match="usage has no key"):
-        known([], "usage", Rules(), day(1), versioned=True)
+def test_a_version_that_moves_the_event_ahead_takes_the_row_away() -> None:
+    """The version is chosen first, and then its time is tested: the start has been put off, and everybody knows."""
+    put_off = [version(at(0), 5), version(at(10), 30)]
+    assert [row["started_on"] for row in known(put_off, "subscriptions", Rules(), day(9))] == [day(5)]
+    assert [] == known(put_off, "subscriptions", Rules(), day(10))
+    assert [row["started_on"] for row in known(put_off, "subscriptions", Rules(), day(31))] == [day(30)]
+
+
+def test_an_event_delivered_again_counts_once_as_it_first_arrived() -> None:
+    """Events without a name are each their own; what arrives after the cut is not there yet."""
+    event = {"account_id": "A1", "occurred_at": at(5), "event": "export", "event_id": "E1"}
+    rows = [
+        {**event, "quantity": 3.0, "recorded_at": at(20)},
+        {**event, "quantity": 1.0, "recorded_at": at(10)},
+        {**event, "quantity": 7.0, "recorded_at": at(10), "event_id": None},
+        {**event, "quantity": 7.0, "recorded_at": at(10), "event_id": None},
+    ]
+    assert [1.0, 7.0, 7.0] == [row["quantity"] for row in known(rows, "usage", Rules(), day(30))]
+    assert [3.0] == [row["quantity"] for row in known(rows[:1] * 2, "usage", Rules(), day(30))]
+    assert [] == known(rows[:1], "usage", Rules(), day(20 - 1))
 
 
 # --- states by subscriptions ----------------------------------------------------------------------------------------
@@ -188,6 +205,10 @@ WITHDRAWN = [*ENDS_AHEAD, version(at(60, 1), 10)]
 ENTERED_LATE = [version(at(10), 10), version(at(70, 1), 10, 50)]
 NOTICE_TAKEN_BACK = [version(at(10), 10, notice=30), version(at(60, 1), 10)]
 LOADED = [version(at(70), 10, 90)]
+FREED = [version(at(10), 10), version(at(40, 1), 10, mrr=0.0), version(at(60, 1), 10, mrr=0.0, plan="free")]
+PAID_AGAIN = [*FREED, version(at(80, 1), 10)]
+NEVER_PAID = [version(at(10), 10, mrr=0.0), version(at(40, 1), 10, mrr=0.0)]
+FREED_AND_ENDED = [version(at(10), 10), version(at(40, 1), 10, 30, mrr=0.0)]
 
 VERSION_STATES: list[tuple[str, list[dict[str, Any]], datetime | None, dict[int, str | None]]] = [
     # name, versions, recorded_from, {as_of: state}
@@ -197,6 +218,11 @@ VERSION_STATES: list[tuple[str, list[dict[str, Any]], datetime | None, dict[int,
     ("notice_on withdrawn", NOTICE_TAKEN_BACK, None, {30: "active", 31: "leaving", 59: "leaving", 60: "active"}),
     ("a bulk-loaded end proves no notice before its load", LOADED, at(70), {11: "active", 69: "active", 70: "leaving"}),
     ("without recorded_from the load is all there is", LOADED, None, {69: None, 70: "leaving"}),
+    ("freed", FREED, None, {39: "active", 40: "leaving", 41: "lapsed", 47: "lapsed", 48: "gone", 61: "gone"}),
+    ("freed, then paid again", PAID_AGAIN, None, {39: "active", 48: "gone", 79: "gone", 80: "active"}),
+    ("never paid", NEVER_PAID, None, {39: None, 41: None}),
+    ("freed with an end long past", FREED_AND_ENDED, None, {39: "active", 40: "gone"}),
+    ("freed by the bulk load, on no known day", FREED, at(40, 1), {39: None, 41: None}),
 ]
 
 
@@ -212,8 +238,18 @@ def test_states_by_versions(
 
 def test_a_future_end_is_no_notice_where_rows_are_overwritten() -> None:
     """One row per key: its end was written at any time since, so `recorded_at` says nothing of it."""
-    small = company(subscriptions=[version(at(10), 10, 90)], versioned=False)
+    small = company(subscriptions=[version(at(10), 10, 90)])
     assert state(small, GRACE_7, "A1", day(40)) == "active"
+
+
+def test_a_paid_term_turned_free_is_a_departure_on_the_day_it_was_told() -> None:
+    """Where free terms count it is none; billed by use is paid, too."""
+    freed = company(subscriptions=FREED, versioned=True)
+    assert [day(40)] == churn_days(freed, GRACE_7, "A1", day(200))
+    assert [] == churn_days(freed, COUNT_FREE, "A1", day(200))
+    by_use = company(subscriptions=[{**FREED[0], "mrr": None}, *FREED[1:]], versioned=True)
+    assert [day(40)] == churn_days(by_use, GRACE_7, "A1", day(200))
+    assert Label(True, day(40)) == label(freed, GRACE_7, "A1", day(30), day(200))
 
 
 def test_two_answers_to_when_the_bulk_load_was_are_refused() -> None:
@@ -395,10 +431,6 @@ def test_inactivity_that_cannot_be_judged_is_refused(inactive_days: int | None, 
 
 # A company is many small draws: on a busy machine Hypothesis would call that too slow.
 LAWS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def accounts_of(small: SmallCompany) -> list[str]:
-    return sorted({row["account_id"] for row in small.tables["accounts"]})
 
 
 @LAWS

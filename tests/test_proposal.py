@@ -1,15 +1,17 @@
 """`churn init`: a stranger's folder in, settings that can be read out, and the questions only its owner can answer."""
 
 import tomllib
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from click.testing import CliRunner, Result
 
 from features.labels import churns
 from pipeline.checks import check_contract
+from pipeline.cli import main
 from pipeline.demo.company import write_company
 from pipeline.errors import UsageError
 from pipeline.proposal.proposal import Proposal, propose
@@ -306,6 +308,365 @@ def test_the_demo_company_is_recognised_whole(tmp_path: Path) -> None:
         == tomllib.loads(proposal.toml().replace("# [run]", "[run]").replace("# as_of", "as_of"))["run"]["as_of"]
     )
     assert "Fits nothing, not used: hidden/risk.parquet" in proposal.told()
+
+
+def as_csv(header: str, *lines: str) -> str:
+    return "\n".join([header, *lines]) + "\n"
+
+
+def customers(header: str = "account_id,created_at") -> str:
+    return as_csv(header, *(f"C{n},2023-01-{n:02}" for n in range(1, 13)))
+
+
+def init(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["init", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "customer_no,signed_up",
+        "CustomerNumber,SignUpDate",
+        "client-id,Date created",
+        "Account No.,joined",
+        "id,created (UTC)",
+    ],
+)
+def test_accounts_under_any_of_their_names(tmp_path: Path, header: str) -> None:
+    contracts = as_csv("customer_id,start,end,mrr", *(f"C{n},2023-01-{n:02},,9.5" for n in range(1, 13)))
+    files = {"customers.csv": customers(header), "contracts.csv": contracts}
+    ours = dict(zip(("account_id", "created_at"), header.split(","), strict=True))
+    assert ours == mapped(settings_of(propose(folder_of(tmp_path, files))))["accounts"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "mrr"),
+    [
+        ("start", "end", "monthly_amount"),
+        ("StartDate", "EndDate", "amount per month"),
+        ("valid_from", "valid_to", "Monthly Fee (USD)"),
+        ("Contract Start", "Contract End", "MRR"),
+        ("开始日期", "结束日期", "月费(元)"),
+    ],
+)
+def test_terms_under_any_of_their_names(tmp_path: Path, start: str, end: str, mrr: str) -> None:
+    """The table's own name says nothing: its columns tell what it is."""
+    terms = as_csv(
+        f"contract_id,customer_number,{start},{end},{mrr}",
+        *(f"T{n},C{n},2023-02-{n:02},{'2023-09-01' if n % 4 == 0 else ''},99.5" for n in range(1, 13)),
+    )
+    settings = settings_of(propose(folder_of(tmp_path, {"accounts.csv": customers(), "sheet1.csv": terms})))
+    expected = {"subscription_id": "contract_id", "account_id": "customer_number"}
+    assert expected | {"started_on": start, "ended_on": end, "mrr": mrr} == mapped(settings)["subscriptions"]
+
+
+TERMS = as_csv(
+    "account_id,started_on,ended_on,mrr",
+    *(f"C{n},2023-02-{n:02},{'2023-09-01' if n % 4 == 0 else ''},99.5" for n in range(1, 13)),
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "header", "values", "expected"),
+    [
+        ("usage", "account_no,when,activity,person", "2023-03-01 10:00:00,export,U{n}", ("when", "activity", "person")),
+        ("usage", "customerId,ts,action,member", "2023-03-01 10:00:00,export,U{n}", ("ts", "action", "member")),
+        ("usage", "客户编号,操作时间,功能,用户", "2023/3/1 10:00:00,导出,U{n}", ("操作时间", "功能", "用户")),
+        ("page_visits", "account,timestamp,url", "2023-03-01 10:00:00,/pricing", ("timestamp", "url")),
+        (
+            "tickets",
+            "ticket number,client,created,body",
+            "C{n},2023-03-01 10:00:00,broken",
+            ("client", "created", "body"),
+        ),
+    ],
+)
+def test_logs_are_recognised_by_their_columns(
+    tmp_path: Path, table: str, header: str, values: str, expected: tuple[str, ...]
+) -> None:
+    log = as_csv(header, *(f"C{n},{values}".format(n=n) for n in range(1, 13)))
+    files = {"accounts.csv": customers(), "subscriptions.csv": TERMS, "part-0.csv": log}
+    settings = settings_of(propose(folder_of(tmp_path, files)))
+    assert "part-0.csv" == settings.data.sources[table]
+    assert set(expected) <= set(mapped(settings)[table].values())
+
+
+def test_columns_are_known_by_their_values(tmp_path: Path) -> None:
+    """Where names fail: the dates of a term by what is filled, money by its cents, an owner by the e-mail."""
+    accounts = as_csv(
+        "account_id,created_at,kontakt,betreuer",
+        *(f"C{n},2023-01-{n:02},kunde{n}@firma{n}.example,{'ab'[n % 2]}@acme.example" for n in range(1, 13)),
+    )
+    terms = TERMS.replace("account_id,started_on,ended_on,mrr", "kunde,anfang,ende,betrag")
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": accounts, "contracts.csv": terms}))
+    settings = settings_of(proposal)
+    assert {
+        "accounts": {"owner": "betreuer"},
+        "subscriptions": {"account_id": "kunde", "started_on": "anfang", "ended_on": "ende", "mrr": "betrag"},
+    } == mapped(settings)
+    assert {"accounts": 12, "subscriptions": 12} == rows(settings)
+    told = proposal.told()
+    assert "ended_on ← ende" in told
+    assert "mrr ← betrag" in told
+    assert "subscriptions.started_on ← anfang (2023-02-01, 2023-02-02): its values say so" in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("day", "fee", "words"),
+    [
+        ("{n:02}.02.2023", "1.200,50 €", "day.month.year"),
+        ("2/{n}/2023", "$1,200.50", "month/day/year"),
+        ("2023年2月{n}日", "¥1,200.50", "year年month月day日"),
+        ("202302{n:02}", "1200.50 USD", "yearmonthday"),
+    ],
+)
+def test_dates_and_money_of_other_forms_are_read(tmp_path: Path, day: str, fee: str, words: str) -> None:
+    """The proposal converts them itself and asks whether it understood."""
+    terms = as_csv("account_id;start;end;monthly fee", *(f"C{n};{day.format(n=n + 13)};;{fee}" for n in range(1, 13)))
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": terms}))
+    opened = open_sources(settings_of(proposal))
+    try:
+        read = opened.tables["subscriptions"].aggregate(
+            first=opened.tables["subscriptions"]["started_on"].min(), mrr=opened.tables["subscriptions"]["mrr"].max()
+        )
+        first, mrr = read.execute().iloc[0]
+    finally:
+        opened.close()
+    assert (date(2023, 2, 14), 1200.5) == (first.date(), mrr)
+    assert f"is read as {words} in sql" in " ".join(proposal.told().split())
+
+
+def test_ids_are_not_money_and_counts_are_not_mrr(tmp_path: Path) -> None:
+    terms = TERMS.replace("mrr", "headcount").replace("99.5", "12")
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": customers(), "contracts.csv": terms}))
+    assert "mrr" not in tomllib.loads(proposal.toml())["data"]["columns"]["subscriptions"]
+    assert "no column is named like money a month" in " ".join(proposal.told().split())
+
+
+def test_a_years_money_comes_with_the_line_that_divides_it(tmp_path: Path) -> None:
+    terms = TERMS.replace("mrr", "ARR (EUR)").replace("99.5", "1200")
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": customers(), "contracts.csv": terms}))
+    path = proposal.write()
+    lines = path.read_text().splitlines()
+    [ready] = [line for line in lines if line.startswith("# subscriptions = {")]
+    swapped = [ready[2:] if line == ready else line for line in lines if not line.startswith("subscriptions =")]
+    path.write_text("\n".join(swapped))
+    opened = open_sources(read_settings(path))
+    try:
+        assert 100 == opened.tables["subscriptions"]["mrr"].max().execute()
+    finally:
+        opened.close()
+
+
+def test_what_is_missing_is_told_with_what_comes_nearest(tmp_path: Path) -> None:
+    """Exit 2, a file with the questions in it, every table that was seen, and the columns that it might be."""
+    blurred = as_csv("account_id,beginning,finish,costs,extra", *(f"C{n},soon,2023-05-01,a,b" for n in range(1, 13)))
+    folder = folder_of(tmp_path, {"accounts.csv": customers(), "contracts.csv": blurred})
+    result = init(folder)
+    assert 2 == result.exit_code
+    told = " ".join(result.output.split())
+    assert "Not found, and required: subscriptions" in told
+    assert "contracts.csv has account_id ← account_id" in told
+    assert "lacks started_on" in told
+    assert "contracts.csv: account_id, beginning, finish, costs, extra" in told
+    written = (folder / "churn.toml").read_text()
+    assert "# OPEN" in written
+    assert "lacks started_on" in written
+
+
+def test_a_required_column_is_missing(tmp_path: Path) -> None:
+    """A table without its required column cannot be used either; two columns that may be it are named."""
+    lines = TERMS.replace("ended_on", "reviewed,audited").splitlines()
+    lines[1:] = [
+        f"{account},{start},2023-04-01,2023-05-01,9" for account, start, *_ in (x.split(",") for x in lines[1:])
+    ]
+    folder = folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": as_csv(*lines)})
+    result = init(folder)
+    assert 2 == result.exit_code
+    assert "required: subscriptions.ended_on" in result.output
+    assert "ended_on in subscriptions.csv: nearest of its type audited, reviewed" in " ".join(result.output.split())
+
+
+def test_all_found_ends_with_the_check(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": TERMS})
+    result = init(folder)
+    assert 0 == result.exit_code, result.output
+    assert "departures are known" in result.output.partition("Wrote ")[2]
+
+
+def test_tables_that_ended_long_ago_are_looked_at_from_their_end(tmp_path: Path) -> None:
+    """A use that stopped years ago would stop a night; here it is what there is to look at."""
+    logs = as_csv("account_id,occurred_at,event", *(f"C1,{date(2023, 1, 1) + timedelta(n)},login" for n in range(90)))
+    folder = folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": TERMS, "usage.csv": logs})
+    result = init(folder)
+    assert 0 == result.exit_code, result.output
+    assert f"churn check -c {folder / 'churn.toml'} --as-of 2023-04-01" in result.output
+    assert "STOPS THE RUN" not in result.output
+
+
+def test_what_the_contract_refuses_is_no_success(tmp_path: Path) -> None:
+    terms = TERMS.replace("2023-09-01", "2021-09-01")
+    result = init(folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": terms}))
+    assert 3 == result.exit_code
+    assert "STOPS THE RUN" in result.output
+
+
+def test_settings_elsewhere_find_the_tables(tmp_path: Path) -> None:
+    """Files, globs, joins and queries alike, named from where the settings lie."""
+    logs = as_csv("subscription_id,used_at,feature", *(f"S{n},2023-03-01,export" for n in range(1, 13)))
+    terms = as_csv(
+        "subscription_id," + TERMS.splitlines()[0], *(f"S{n},{x}" for n, x in enumerate(TERMS.splitlines()[1:], 1))
+    )
+    visits = as_csv("account_id,visited_at,path", "C1,2023-03-01,/pricing")
+    tables = {"accounts.csv": customers(), "subscriptions.csv": terms, "feature_usage.csv": logs}
+    tables |= {"visits/2023-01.csv": visits, "visits/2023-02.csv": visits}
+    folder = folder_of(tmp_path / "in" / "tables", tables)
+    out = tmp_path / "settings" / "deep" / "mine.toml"
+    out.parent.mkdir(parents=True)
+    result = init(folder, "--out", out)
+    assert 0 == result.exit_code, result.output
+    assert not (folder / "churn.toml").exists()
+    assert {"accounts": 12, "subscriptions": 12, "usage": 12, "page_visits": 2} == rows(read_settings(out))
+    assert str(tmp_path) not in out.read_text()
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": TERMS})
+    result = init(folder, "--dry-run")
+    assert 0 == result.exit_code, result.output
+    assert propose(folder).toml() in result.output
+    assert {"accounts.csv", "subscriptions.csv"} == {file.name for file in folder.iterdir()}
+    (folder / "subscriptions.csv").unlink()
+    assert 2 == init(folder, "--dry-run").exit_code
+
+
+def test_what_is_there_or_cannot_be_written(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": TERMS, "mine.toml": "mine"})
+    result = init(folder, "--out", folder / "mine.toml")
+    assert (2, "mine") == (result.exit_code, (folder / "mine.toml").read_text())
+    assert "mine.toml is there already" in result.output
+    assert 0 == init(folder, "--out", folder / "mine.toml", "--force").exit_code
+    for nowhere in (folder / "absent" / "churn.toml", folder / "accounts.csv" / "churn.toml"):
+        result = init(folder, "--out", nowhere)
+        assert 2 == result.exit_code
+        assert "cannot be written" in result.output
+        assert "Traceback" not in result.output
+
+
+def daily(event: str, quantity: str) -> str:
+    """Customers who come every ten days, but once stay away for 30 days and a few more each."""
+    lines = []
+    for n in range(1, 13):
+        for day in (*range(0, 200, 10), *range(229 + n, 400 + n, 10)):
+            lines.append(f"C{n},{date(2023, 2, 1) + timedelta(day)},{event},{quantity.format(n=n * n)}")
+    return as_csv("account_id,occurred_at,event,quantity", *lines)
+
+
+def test_silence_is_measured(tmp_path: Path) -> None:
+    """Eight of ten never stayed away longer than 49 days: a multiple of a week, in the file with its reason."""
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": customers(), "usage.csv": daily("login", "1")}))
+    settings = settings_of(proposal)
+    assert ("inactivity", 49, 49) == (
+        settings.churn.definition,
+        settings.churn.inactive_days,
+        settings.churn.horizon_days,
+    )
+    [line] = [line for line in proposal.toml().splitlines() if line.startswith("inactive_days")]
+    assert (
+        "please confirm: of 12 customers who came back after a silence, 8 in 10 never stayed away longer than 49"
+        in line
+    )
+    assert "after 49 days without any event" in " ".join(proposal.told().split())
+
+
+def test_a_silence_that_cannot_be_measured_is_a_guess(tmp_path: Path) -> None:
+    once = as_csv("account_id,occurred_at,event", *(f"C{n},2023-03-01,login" for n in range(1, 13)))
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": customers(), "usage.csv": once}))
+    assert 60 == settings_of(proposal).churn.inactive_days
+    assert "a guess; too few customers came back" in proposal.toml()
+
+
+@pytest.mark.parametrize(
+    ("event", "quantity", "asked"),
+    [("order", "40", True), ("deliver", "{n}.37", True), ("login", "3", False), ("minutes", "2.5", False)],
+)
+def test_money_is_asked_about(tmp_path: Path, event: str, quantity: str, asked: bool) -> None:
+    """The line is ready, and a comment."""
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": customers(), "usage.csv": daily(event, quantity)}))
+    assert () == settings_of(proposal).book.value_events
+    ready = [line for line in proposal.toml().splitlines() if line.startswith("# value_events")]
+    assert asked == bool(ready)
+    assert asked == (f"of {event} money?" in " ".join(proposal.told().split()))
+    if ready:
+        text = proposal.toml().replace("# [book]", "[book]").replace("# value_events", "value_events")
+        assert [event] == tomllib.loads(text)["book"]["value_events"]
+
+
+@pytest.mark.parametrize(("first_day_after", "is_last_day"), [(1, True), (0, False), (9, False)])
+def test_ends_on_the_last_day(tmp_path: Path, first_day_after: int, is_last_day: bool) -> None:
+    """Successors that start one day after an end show it; the proposal says how many, and asks."""
+    terms = as_csv(
+        "account_id,started_on,ended_on,mrr",
+        *(f"C{n},2023-02-01,2023-02-{n:02},9" for n in range(10, 13)),
+        *(f"C{n},2023-02-{n + first_day_after:02},,9" for n in range(10, 13)),
+    )
+    proposal = propose(folder_of(tmp_path, {"accounts.csv": customers(), "subscriptions.csv": terms}))
+    assert ("last_day" if is_last_day else "first_day_without") == settings_of(proposal).data.ended_on
+    told = " ".join(proposal.told().split())
+    assert is_last_day == ("3 terms start one day after the end of another" in told)
+
+
+def test_tables_in_the_manner_of_a_billing_export(tmp_path: Path) -> None:
+    times = "Created (UTC),Start (UTC),Canceled At (UTC),Ended At (UTC)"
+    bought = as_csv(
+        f"id,Customer ID,Plan,Quantity,Interval,Amount,Status,{times}",
+        *(
+            f"sub_{n},cus_{n},price_1,3,{'month' if n % 2 else 'year'},49.00,active,2023-01-01 10:00,2023-01-01 10:00,"
+            + ("2023-05-01 09:00,2023-06-01 10:00" if n % 3 == 0 else ",")
+            for n in range(1, 13)
+        ),
+    )
+    buyers = as_csv(
+        "id,Email,Name,Created (UTC)", *(f"cus_{n},a@x{n}.example,X{n},2023-01-01 10:00" for n in range(1, 13))
+    )
+    bills = as_csv(
+        "id,Amount Due,Customer,Date (UTC),Due Date (UTC),Number",
+        *(f"in_{n},49.00,cus_{n},2023-01-01 10:00,,N{n}" for n in range(1, 13)),
+    )
+    files = {"customers.csv": buyers, "subscriptions.csv": bought, "invoices.csv": bills}
+    proposal = propose(folder_of(tmp_path, files))
+    settings = settings_of(proposal)
+    terms = mapped(settings)["subscriptions"]
+    assert ("id", "Customer ID", "Start (UTC)", "Ended At (UTC)", "Canceled At (UTC)", "Amount") == tuple(
+        terms[ours] for ours in ("subscription_id", "account_id", "started_on", "ended_on", "notice_on", "mrr")
+    )
+    assert {"accounts": 12, "subscriptions": 12, "invoices": 12} == rows(settings)
+    told = " ".join(proposal.told().split())
+    assert "notice_on ← Canceled At (UTC)" in told
+    assert "Interval is month, year: if the amount is of one bill, divide the yearly ones by 12" in told
+
+
+def test_chinese_tables(tmp_path: Path) -> None:
+    """Names of files and columns in Chinese, with the mark that Excel puts before the first."""
+    firms = "\ufeff" + as_csv(
+        "客户编号,客户名称,注册日期,行业,负责人", *(f"K{n},公司{n},2023/1/{n},零售,王敏" for n in range(1, 13))
+    )
+    terms = as_csv(
+        "合同编号,客户编号,开始日期,结束日期,月费,套餐,席位数",
+        *(f"H{n},K{n},2023/2/{n},{'2023/9/1' if n % 4 == 0 else ''},1200,标准版,10" for n in range(1, 13)),
+    )
+    logs = as_csv("客户编号,操作时间,操作,用户", *(f"K{n},2023/3/1 10:00,登录,U{n}" for n in range(1, 13)))
+    cases = as_csv("工单编号,客户编号,创建时间,问题描述", *(f"G{n},K{n},2023/3/2 10:00,打不开" for n in range(1, 13)))
+    files = {"客户信息.csv": firms, "合同表.csv": terms, "操作日志.csv": logs, "工单.csv": cases}
+    settings = settings_of(propose(folder_of(tmp_path, files)))
+    assert {"accounts": 12, "subscriptions": 12, "usage": 12, "tickets": 12} == rows(settings)
+    maps = mapped(settings)
+    assert {"account_id", "name", "created_at", "industry", "owner"} == maps["accounts"].keys()
+    assert ("开始日期", "结束日期", "月费") == tuple(
+        maps["subscriptions"][x] for x in ("started_on", "ended_on", "mrr")
+    )
+    assert ("操作时间", "操作", "用户") == tuple(maps["usage"][ours] for ours in ("occurred_at", "event", "user_id"))
+    assert "问题描述" == maps["tickets"]["text"]
 
 
 def real(name: str) -> Path:

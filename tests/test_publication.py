@@ -16,8 +16,8 @@ from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, run, scored
 from sqlalchemy import Engine, func, select, update
 
 from pipeline.book import make_book
-from pipeline.publication import PublicationRefused, check_staged, clean, flip, publish, stage
-from pipeline.schema import CATALOGUES, RUNS, SCORES, STORE_VERSION
+from pipeline.publication import NIGHTS_WITH_INPUTS, PublicationRefused, check_staged, clean, flip, publish, stage
+from pipeline.schema import CATALOGUES, INPUTS, RUNS, SCORES, STORE_VERSION
 from pipeline.store import (
     StoreError,
     StoreMissing,
@@ -28,8 +28,6 @@ from pipeline.store import (
     connect,
     most_at_stake,
     night,
-    nights,
-    owner_book,
     prepare,
     reading,
     writing,
@@ -89,7 +87,7 @@ def test_a_night_reads_back_as_it_was_published(store: Engine) -> None:
 
 
 def test_book_reads_in_its_order(store: Engine) -> None:
-    """One owner's accounts by rank; the most at stake of all books by value; the book of nobody for None."""
+    """By owner and rank, those without an owner last, and within a book those that have no rank."""
     frame = scored(60)
     frame.loc[::10, "owner"] = None
     frame.loc[5, ["state", "last_day"]] = ["leaving", date(2026, 12, 1)]
@@ -98,22 +96,56 @@ def test_book_reads_in_its_order(store: Engine) -> None:
     with reading(store) as connection:
         header = night(connection)
         assert header is not None
-        mine = list(owner_book(connection, header, "csm2@example.com"))
-        nobodys = list(owner_book(connection, header, None))
-        most = most_at_stake(connection, header, 5)
         whole = list(book(connection, header))
     assert made["account_id"].tolist() == [each.account_id for each in whole]
-    assert made.loc[made["owner"] == "csm2@example.com", "account_id"].tolist() == [each.account_id for each in mine]
-    assert made.loc[made["owner"].isna(), "account_id"].tolist() == [each.account_id for each in nobodys]
-    top = made[made["state"] == "candidate"].nlargest(5, "value_at_risk")
-    assert top["account_id"].tolist() == [each.account_id for each in most]
+    leaving = [each for each in whole if each.owner == "csm2@example.com"][-1]
     assert ("leaving", date(2026, 12, 1), None, None, ()) == (
-        mine[-1].state,
-        mine[-1].last_day,
-        mine[-1].risk,
-        mine[-1].rank,
-        mine[-1].reasons,
+        leaving.state,
+        leaving.last_day,
+        leaving.risk,
+        leaving.rank,
+        leaving.reasons,
     )
+
+
+def test_most_at_stake_are_entries_of_all_books(store: Engine) -> None:
+    """Accounts of one root and owner are one entry, by their sum; another owner's children are another."""
+    frame = scored(60)
+    frame.loc[::10, "owner"] = None
+    frame.loc[:14, "root_id"] = "A-00000"
+    made = make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT)
+    publish(store, run("r1"), made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        most = most_at_stake(connection, header, 8)
+    ranked = made.assign(owner=made["owner"].fillna(""))
+    entries = ranked.groupby(["owner", "root_id"], sort=False).agg(
+        worst=("account_id", "first"),
+        accounts=("account_id", "size"),
+        mrr=("mrr", "sum"),
+        value_at_risk=("value_at_risk", "sum"),
+        state=("state", "first"),
+    )
+    expected = entries[entries["state"] == "candidate"].nlargest(8, "value_at_risk")
+    found = [(each.worst.account_id, each.accounts, each.mrr, each.value_at_risk) for each in most]
+    assert [
+        (row.worst, row.accounts, pytest.approx(row.mrr), pytest.approx(row.value_at_risk))
+        for row in expected.itertuples()
+    ] == found
+    assert {1} < {each.accounts for each in most}, "groups are among them"
+
+
+def test_entries_without_money_are_ordered_by_their_greatest_risk(store: Engine) -> None:
+    """A company that names no value events has nothing at stake that could be summed."""
+    made = make_book(scored(40).assign(mrr=np.nan), bands=BANDS, new_days=28, as_of=NIGHT)
+    publish(store, run("r1"), made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        most = most_at_stake(connection, header, 5)
+    assert made.nlargest(5, "risk")["account_id"].tolist() == [each.worst.account_id for each in most]
+    assert {(1, None, None)} == {(each.accounts, each.mrr, each.value_at_risk) for each in most}
 
 
 def test_rerun_changes_nothing_but_run_and_times(store: Engine) -> None:
@@ -137,7 +169,6 @@ def test_several_nights_are_kept_and_the_newest_is_current(store: Engine) -> Non
     put(store, "monday")
     put(store, "sunday", seed=1, as_of=NIGHT - timedelta(days=1))
     with reading(store) as connection:
-        assert ["monday", "sunday"] == [each.run_id for each in nights(connection)]
         current, past = night(connection), night(connection, NIGHT - timedelta(days=1))
         assert current is not None
         assert past is not None
@@ -152,7 +183,9 @@ def test_an_old_night_keeps_its_catalogue_when_version_numbers_start_again(store
     other = {**CATALOGUE, "horizon_days": 90}
     publish(store, run("new"), booked(5), other, finished_at=NOW)
     with reading(store) as connection:
-        newest, oldest = nights(connection)
+        newest, oldest = night(connection), night(connection, NIGHT - timedelta(days=7))
+        assert newest is not None
+        assert oldest is not None
         assert newest.model_version == oldest.model_version == "1"
         assert [90, 60] == [catalogue(connection, each)["horizon_days"] for each in (newest, oldest)]
     with writing(store) as connection:
@@ -160,6 +193,45 @@ def test_an_old_night_keeps_its_catalogue_when_version_numbers_start_again(store
     clean(store)
     with store.connect() as connection:
         assert connection.execute(select(func.count()).select_from(CATALOGUES)).scalar() == 1, "unused ones go"
+
+
+def saw(store: Engine) -> dict[str, list[bytes]]:
+    with store.connect() as connection:
+        found = connection.execute(select(INPUTS).order_by(INPUTS.c.run_id, INPUTS.c.part)).all()
+    return {run_id: [row.content for row in found if row.run_id == run_id] for run_id in {row.run_id for row in found}}
+
+
+def test_what_a_night_saw_comes_and_goes_with_it(store: Engine) -> None:
+    """A rerun replaces it, a run that never published leaves nothing of it."""
+    publish(store, run("r1"), booked(3), CATALOGUE, finished_at=NOW, inputs=[b"one", b"two"])
+    assert {"r1": [b"one", b"two"]} == saw(store)
+    dead = run("dead", as_of=NIGHT + timedelta(days=1))
+    stage(store, dead, booked(3), CATALOGUE, inputs=[b"unseen"])
+    publish(store, run("r2"), booked(3), CATALOGUE, finished_at=NOW, inputs=iter([b"three"]))
+    assert {"r2": [b"three"]} == saw(store)
+
+
+def test_staging_what_it_saw_stops_when_its_run_was_removed(store: Engine) -> None:
+    def interrupted() -> Iterator[bytes]:
+        yield b"one"
+        put(store, "first", seed=1)
+        yield b"two"
+
+    with pytest.raises(PublicationRefused, match="another run published meanwhile"):
+        publish(store, run("late"), booked(3), CATALOGUE, finished_at=NOW, inputs=interrupted())
+    assert {} == saw(store)
+
+
+def test_what_old_nights_saw_goes_and_they_stay(store: Engine) -> None:
+    """Also where the old ones are filled in last."""
+    nights = [NIGHT - timedelta(days=age) for age in range(NIGHTS_WITH_INPUTS + 2)]
+    for as_of in nights:
+        publish(store, run(str(as_of), as_of=as_of), booked(1), CATALOGUE, finished_at=NOW, inputs=[b"x"])
+    assert {str(as_of) for as_of in nights[:NIGHTS_WITH_INPUTS]} == saw(store).keys()
+    newer = NIGHT + timedelta(days=1)
+    publish(store, run("newer", as_of=newer), booked(1), CATALOGUE, finished_at=NOW, inputs=[b"x"])
+    assert {"newer", *(str(as_of) for as_of in nights[: NIGHTS_WITH_INPUTS - 1])} == saw(store).keys()
+    assert len(nights) + 1 == count(store, "published")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -391,7 +463,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(0, "score again"), (2, "newer churn")])
+@pytest.mark.parametrize(("version", "remedy"), [(1, "score again"), (3, "newer churn")])
 def test_a_store_of_another_version_is_refused(store: Engine, version: int, remedy: str) -> None:
     """Neither read nor written: both could misread what another version meant."""
     put(store, "r1")

@@ -62,13 +62,14 @@ def test_the_first_screen_is_what_the_demo_prints() -> None:
     """One sentence, the command, then a list of the demo's shape: header, entries of two reasons, skill, next steps."""
     command, screen = re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)[:2]
     assert command == "make demo\n"
-    head, *entries, skill, after = [line for line in screen.splitlines() if line]
-    assert re.match(
-        r"Demo, night of \w{3} \d+ \w{3} \d{4} · [\d,]+ customers · \d+ days · \d+ in 100 leave · \d+ high", head
-    )
+    head, bands, *entries, skill, after = [line for line in screen.splitlines() if line]
+    assert re.match(r"Demo, night of \w{3} \d+ \w{3} \d{4} · [\d,]+ accounts, .+ · \d+ in 100 leave in \d+ days", head)
+    assert re.match(r"Accounts at high risk \(\d+ % or more\): \d+ · at medium risk ", bands)
     titles = [line for line in entries if re.match(r" ?\d+  \S", line)]
     assert titles
-    assert all(re.search(r"1 in \d+ +MRR +[\d,]+ +at stake +[\d,]+ +CSM \S+@example.com", line) for line in titles)
+    assert all(
+        re.search(r"1 in \d+ +MRR +[\d,]+ +at stake +[\d,]+ +CSM \S+@example.com +A-\d+", line) for line in titles
+    )
     assert skill.startswith("How good is this? It found ")
     assert after.startswith("One account: churn explain A-")
 

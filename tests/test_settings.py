@@ -61,10 +61,14 @@ def test_two_tables_are_enough(file: Path) -> None:
         ("tickets = { sql = 7 }\n", "[data] tickets.sql = 7: "),
         ('tickets = { query = "FROM t" }\n', "[data] tickets.query: unknown key"),
         ('tickets = { sql = "" }\n', "[data] tickets.sql = '': "),
+        ("arrival_hours = 24\n", "[data] arrival_hours = 24: Input should be less than or equal to 23"),
         ('[data.columns.invoice]\namount = "x"\n', "no table is called 'invoice'; did you mean invoices?"),
         ('[data.columns.usage]\nocurred_at = "x"\n', "usage has no column 'ocurred_at'; did you mean occurred_at?"),
         ('constant = ["industry"]\n', "'industry' is no table.column, such as 'accounts.industry'"),
         ('constant = ["accounts.industri"]\n', "accounts has no column 'industri'; did you mean industry?"),
+        ('categories = ["tier"]\n', "'tier' is no further column of accounts, such as 'accounts.tier'"),
+        ('categories = ["users.role"]\n', "'users.role' is no further column of accounts"),
+        ('categories = ["accounts.owner"]\n', "'accounts.owner' is a column of the contract, which says itself"),
         ("[pages]\npricing = []\n", "the group 'pricing' has no patterns"),
         ('[pages]\n"pricing page" = ["/pricing*"]\n', "the group 'pricing page' needs a name of letters"),
         ("[book]\nmedium = 4.0\nhigh = 4.0\n", "high = 4.0 must be above medium = 4.0"),
@@ -119,6 +123,12 @@ def test_accounts_may_have_further_columns(file: Path) -> None:
     """A column of the company's own can be mapped, and declared constant."""
     read = settings(file, 'constant = ["accounts.region"]\n[data.columns.accounts]\nregion = "sales_region"\n')
     assert ("accounts.region",) == read.data.constant
+
+
+def test_further_columns_may_be_categories(file: Path) -> None:
+    """Named once, they need no mapping to be declared constant; named twice, they are one."""
+    read = settings(file, 'constant = ["accounts.tier"]\ncategories = ["accounts.tier", "accounts.tier"]\n')
+    assert ("accounts.tier",) == read.data.categories
 
 
 # --- the environment
@@ -191,6 +201,7 @@ def test_today_is_what_was_asked_then_what_is_set_then_the_date_in_utc(file: Pat
     assert date(2026, 1, 1) == fixed.today(date(2026, 1, 1))
     assert date(2026, 11, 2) == fixed.today()
     before = datetime.now(UTC).date()
+    assert date(2026, 3, 1) == settings(file).today(now=datetime(2026, 3, 1, 23, 59, tzinfo=UTC))
     assert before <= settings(file).today() <= datetime.now(UTC).date()
 
 

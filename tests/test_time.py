@@ -4,30 +4,23 @@
 companies on which the two are compared; the tables of cases below say what the boundaries are.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from engine_companies import Row, connect, loaded
+from engine_companies import Row, loaded
 from hypothesis import HealthCheck, given, settings
-from oracle_time import Rules, churn_days, known, label, state
-from small_companies import LATER, SmallCompany, companies, parameters
+from oracle_time import Rules, churn_days, known, label, state, terms
+from small_companies import LATER, SmallCompany, accounts_of, companies, parameters
 
 from features.cohort import states
 from features.labels import churns, labels, spells_today
+from features.revenue import running_terms
 from features.versions import History
 
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Any]:
-    opened = connect()
-    yield opened
-    opened.disconnect()
 
 
 # --- the laws -------------------------------------------------------------------------------------------------------
@@ -38,7 +31,7 @@ def agrees_on_known_rows(engine: Any, company: SmallCompany, rules: Rules) -> No
     with loaded(engine, company, rules) as history:
         for as_of in company.as_ofs:
             for name, rows in company.tables.items():
-                expected = known(rows, name, rules, as_of, name in company.versioned)
+                expected = known(rows, name, rules, as_of)
                 found = history.known(name, history.rules.moment(as_of)).to_pyarrow().to_pylist()
                 assert in_any_order(expected) == in_any_order([only(row, rows[0]) for row in found])
 
@@ -88,10 +81,6 @@ def only(row: Row, columns: Row) -> Row:
     return {name: row[name] for name in columns}
 
 
-def accounts_of(company: SmallCompany) -> list[str]:
-    return sorted({row["account_id"] for row in company.tables["accounts"]})
-
-
 def labelled(history: History, as_of: date, today: date) -> dict[str, tuple[bool | None, date | None, str | None]]:
     """Labels by account; spells handed in must change nothing, so every second date gets them."""
     spells = None
@@ -105,27 +94,11 @@ def last_day(company: SmallCompany, rules: Rules, account_id: str, as_of: date, 
     """The first day without the account: once it has come; before that, when every running term has announced it."""
     if rules.definition == "inactivity":
         return max(churn_days(company, rules, account_id, as_of)) if standing == "gone" else None
-    versioned = "subscriptions" in company.versioned
-    whole = replace(rules, recorded_from=company.recorded_from)
-    rows = company.tables["subscriptions"]
-    shift = timedelta(days=1 if rules.ended_on == "last_day" else 0)
-    written = {(row["subscription_id"], row.get("recorded_at")): row["ended_on"] for row in rows}
-    cut = datetime(as_of.year, as_of.month, as_of.day) + timedelta(hours=rules.arrival_hours)  # noqa: DTZ001
-    ended, announced = [], []
-    for row in known(rows, "subscriptions", whole, as_of, versioned):
-        recorded_at = row.get("recorded_at")
-        end = written[row["subscription_id"], recorded_at]
-        end = None if end is None else end + shift
-        is_free = row["mrr"] == 0 and not rules.count_free
-        if row["account_id"] != account_id or is_free or (end is not None and end <= row["started_on"]):
-            continue
-        if row["ended_on"] is not None:
-            ended.append(row["ended_on"])
-        else:
-            announced.append(end if versioned and recorded_at is not None and recorded_at < cut else None)
-    if not announced:
-        return max(ended)
-    return None if None in announced else max(announced)
+    seen = terms(company, rules, account_id, as_of)
+    running = [term.last_day for term in seen if term.ended_on is None]
+    if not running:
+        return max(term.ended_on for term in seen if term.ended_on is not None)
+    return None if None in running else max(day for day in running if day is not None)
 
 
 @FEW
@@ -291,6 +264,42 @@ CASES = [
         (True, mar(20), None),
     ),
     Case(
+        "a paid term that a version turned free ended on the day that version arrived",
+        (
+            term(JAN_1, recorded_at=datetime(2026, 1, 2)),  # noqa: DTZ001
+            term(JAN_1, mrr=0.0, recorded_at=datetime(2026, 2, 28, 1, 30)),  # noqa: DTZ001
+        ),
+        "lapsed",
+    ),
+    Case(
+        "before that day it was paid, and its departure lies ahead",
+        (
+            term(JAN_1, recorded_at=datetime(2026, 1, 2)),  # noqa: DTZ001
+            term(JAN_1, mrr=0.0, recorded_at=datetime(2026, 3, 20, 1, 30)),  # noqa: DTZ001
+            term(JAN_1, mrr=0.0, recorded_at=datetime(2026, 3, 25, 1, 30)),  # noqa: DTZ001
+        ),
+        "active",
+        (True, mar(20), None),
+    ),
+    Case(
+        "where free terms count it goes on",
+        (
+            term(JAN_1, recorded_at=datetime(2026, 1, 2)),  # noqa: DTZ001
+            term(JAN_1, mrr=0.0, recorded_at=datetime(2026, 3, 20, 1, 30)),  # noqa: DTZ001
+        ),
+        "active",
+        STAYED,
+        replace(GRACE, count_free=True),
+    ),
+    Case(
+        "a version that puts the start off takes the term away",
+        (
+            term(JAN_1, recorded_at=datetime(2026, 1, 2)),  # noqa: DTZ001
+            term(mar(9), recorded_at=datetime(2026, 2, 2)),  # noqa: DTZ001
+        ),
+        None,
+    ),
+    Case(
         "a churn inside the lead comes too early to act on",
         (term(JAN_1, mar(7)),),
         "active",
@@ -360,3 +369,50 @@ def test_one_product_announced_to_end_is_no_last_day_of_the_account(engine: Any)
         found = states(history, history.rules.moment(AS_OF)).to_pyarrow().to_pylist()
     expected = {"A1": ("active", None), "A2": ("leaving", mar(20))}
     assert expected == {row["account_id"]: (row["state"], row["last_day"]) for row in found}
+
+
+def test_the_newest_version_counts_in_tables_that_began_to_keep_them(engine: Any) -> None:
+    """A model trained before knows of no versions; the account is one customer all the same, at the newest price.
+
+    Only an end that lies ahead is no announcement to it: in the tables that it learned from it was hindsight.
+    """
+    rows = [
+        {"subscription_id": "S1", "account_id": "A1"} | term(JAN_1, end, mrr=mrr, recorded_at=recorded_at)
+        for end, mrr, recorded_at in [
+            (None, 100.0, datetime(2026, 1, 2)),  # noqa: DTZ001
+            (mar(20), 250.0, datetime(2026, 2, 2)),  # noqa: DTZ001
+        ]
+    ]
+    accounts = [
+        {"account_id": "A1", "created_at": datetime(2026, 1, 1), "segment": segment, "recorded_at": recorded_at}  # noqa: DTZ001
+        for segment, recorded_at in [("small", datetime(2026, 1, 2)), ("large", datetime(2026, 2, 2))]  # noqa: DTZ001
+    ]
+    company = SmallCompany({"accounts": accounts, "subscriptions": rows}, frozenset(), None, LATER, [AS_OF])
+    with loaded(engine, company, GRACE) as history:
+        moment = history.rules.moment(AS_OF)
+        assert ["large"] == history.known("accounts", moment).to_pyarrow()["segment"].to_pylist()
+        (standing,) = states(history, moment).to_pyarrow().to_pylist()
+        assert ("active", None) == (standing["state"], standing["last_day"])
+        assert [250.0] == running_terms(history, moment).to_pyarrow()["mrr"].to_pylist()
+        assert not history.may_teach("accounts.segment")
+
+
+def test_an_event_delivered_again_counts_once(engine: Any) -> None:
+    """As it first arrived, whatever came later under its name; on a morning before that it is not there."""
+    event = {"account_id": "A1", "occurred_at": datetime(2026, 2, 1), "event": "export"}  # noqa: DTZ001
+    told = [
+        ("E1", 3.0, datetime(2026, 2, 20)),  # noqa: DTZ001
+        ("E1", 1.0, datetime(2026, 2, 10)),  # noqa: DTZ001
+        ("E2", 5.0, datetime(2026, 2, 10)),  # noqa: DTZ001
+        (None, 7.0, datetime(2026, 2, 10)),  # noqa: DTZ001
+        (None, 7.0, datetime(2026, 2, 10)),  # noqa: DTZ001
+    ]
+    usage = [event | {"event_id": name, "quantity": amount, "recorded_at": at} for name, amount, at in told]
+    accounts = [{"account_id": "A1", "created_at": datetime(2026, 1, 1)}]  # noqa: DTZ001
+    company = SmallCompany({"accounts": accounts, "usage": usage}, frozenset(), None, LATER, [AS_OF])
+    with loaded(engine, company, GRACE) as history:
+        found = {
+            as_of: sorted(history.known("usage", history.rules.moment(as_of)).to_pyarrow()["quantity"].to_pylist())
+            for as_of in (feb(9), feb(10), AS_OF)
+        }
+    assert {feb(9): [], feb(10): [1.0, 5.0, 7.0, 7.0], AS_OF: [1.0, 5.0, 7.0, 7.0]} == found

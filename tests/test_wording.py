@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from features.catalogue import CASES, Family, Feature, Wording, read_catalogue
 from pipeline.amounts import LANGUAGES, STYLES, Language, plain_odds
-from pipeline.wording import sentence, top_sentences, weight
+from pipeline.wording import all_sentences, sentence, top_sentences, weight
 
 NIGHT = date(2026, 11, 2)
 CATALOGUE: dict[str, dict[str, Any]] = {
-    feature.name: feature.as_record() for family in ("usage", "support", "tenure") for feature in read_catalogue(family)
+    feature.name: feature.as_record()
+    for family in ("usage", "people", "habits", "onboarding", "support", "feedback", "tenure", "billing")
+    for feature in read_catalogue(family)
 } | {
     feature.name: feature.as_record()
     for pattern in read_catalogue("pages")
@@ -73,22 +75,36 @@ def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> 
             {"oldest_open_days": 1.2},
         ),
         ("Four tickets in the last 28 days.", "tickets_28", "en", 4.0, {}),
-        ("The contract renews on 14 January 2027.", "days_to_renewal", "en", 73.0, {}),
-        ("合同 2027 年 1 月 14 日续约。", "days_to_renewal", "zh", 73.0, {}),
+        ("The contract renews on 14 January 2027.", "days_to_renewal", "en", 73.0, {"renewal_inferred": 0.0}),
+        ("合同 2027 年 1 月 14 日续约。", "days_to_renewal", "zh", 73.0, {"renewal_inferred": 0.0}),
         (
-            "Their price rose by 18 % on 1 October with the same seats.",
+            "Their price rose by 18 % on 1 October with no more seats.",
             "days_since_price_rise",
             "en",
             32.0,
-            {"price_rise_84": 0.18},
+            {"price_rise_364": 0.18},
         ),
-        ("10 月 1 日涨价 18%,席位没变。", "days_since_price_rise", "zh", 32.0, {"price_rise_84": 0.18}),
+        ("10 月 1 日涨价 18%,席位没有增加。", "days_since_price_rise", "zh", 32.0, {"price_rise_364": 0.18}),
         (
             "Last used 9 days ago; about every day is normal for them.",
             "silence_ratio",
             "en",
             9.0,
             {"days_since_use": 9.0, "usual_gap_days": 1.1},
+        ),
+        (
+            "已有 9 天没用,平时几乎天天在用。",
+            "silence_ratio",
+            "zh",
+            9.0,
+            {"days_since_use": 9.0, "usual_gap_days": 1.1},
+        ),
+        (
+            "Nobody used it in the last four weeks; three months ago it was 2.",
+            "active_users_trend",
+            "en",
+            -1.1,
+            {"active_users_28": 0.0, "active_users_past": 2.0},
         ),
         (
             "No actions in the last 7 days, of 1,340 in the last 28.",
@@ -261,6 +277,99 @@ def test_list_says_the_heaviest_first_and_each_fact_once() -> None:
     assert [each.feature for each in top_sentences(reasons, CATALOGUE, facts, NIGHT, most=3)][2] == "csat_84"
 
 
+def test_of_one_subject_the_sentence_with_most_facts_speaks() -> None:
+    """What they pay and what they paid, rather than the latter alone that weighs more."""
+    reasons = [reason("mrr_before_84", 0.4, 100.0), reason("mrr_change_84", 0.1, 0.2)]
+    [found] = top_sentences(reasons, CATALOGUE, {"mrr": 120.0, "mrr_before_84": 100.0}, NIGHT)
+    assert ("mrr_change_84", pytest.approx(0.5)) == (found.feature, found.contribution)
+
+
+def test_all_sentences_begin_as_the_list_does_and_end_with_what_speaks_for_staying() -> None:
+    """The same groups in the same order with the same weights; each fact once, whichever way its features point."""
+    reasons = [
+        reason("seats", 0.4, 50.0),
+        reason("tickets_28", 0.3, 4.0),
+        reason("silence_ratio", 0.19, 9.0),
+        reason("tickets_84", 0.1, 6.0),
+        reason("days_since_use", -0.1, 9.0),
+        reason("active_days_7", -0.2, 5.0),
+        reason("csat_84", -0.5, 4.5),
+        reason("active_days_28", -0.2, 20.0),
+    ]
+    facts = {"days_since_use": 9.0, "usual_gap_days": 2.0}
+    found = all_sentences(reasons, CATALOGUE, facts, NIGHT)
+    assert [
+        ("tickets_28", 0.4),
+        ("seats", 0.4),
+        ("silence_ratio", 0.19),
+        ("csat_84", -0.5),
+        ("active_days_7", -0.4),
+    ] == [(each.feature, pytest.approx(each.contribution)) for each in found]
+    assert found[:2] == top_sentences(reasons, CATALOGUE, facts, NIGHT)
+
+
+@pytest.mark.parametrize(
+    ("feature", "facts", "expected"),
+    [
+        (
+            "active_days_trend",
+            {"active_days_28": 6.0, "active_days_usual": 0.7},
+            "Active on 6 of the last 28 days; before that on 1 day in four weeks.",
+        ),
+        (
+            "active_days_trend",
+            {"active_days_28": 6.0, "active_days_usual": 1.0},
+            "Active on 6 of the last 28 days; 1 is normal for them.",
+        ),
+        (
+            "usage_trend_28",
+            {"usage_28": 25.0, "usage_usual": 3.0, "active_days_usual": 0.3},
+            "25 actions in the last 28 days; before that they used it on less than 1 day in four weeks.",
+        ),
+        ("usage_usual", {"active_days_usual": 0.3}, "Before the last four weeks they did 4 actions in four weeks."),
+    ],
+)
+def test_nothing_is_usual_that_happened_on_fewer_than_three_days(
+    feature: str, facts: dict[str, Any], expected: str
+) -> None:
+    """Three days of use in the twelve weeks before the last four are one in four weeks; below it there is no usual."""
+    found = sentence(CATALOGUE[feature], reason(feature, 0.3), facts, NIGHT)
+    assert expected == found
+    chinese = sentence(CATALOGUE[feature], reason(feature, 0.3), facts, NIGHT, "zh") or ""
+    assert ("normal" in expected) == ("平时" in chinese)
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "english", "chinese"),
+    [
+        (
+            "usage_trend_28",
+            -0.9,
+            "Orders of 1,240 GBP in the last 28 days; 3,100 is normal for them.",
+            "近 28 天订单额 1,240 GBP,平时是 3,100 GBP。",
+        ),
+        ("usage_7", -41.0, "Orders of −41 GBP in the last 7 days.", "近 7 天订单额 −41 GBP。"),
+        ("usage_28", 1.0, "Orders of 1 GBP in the last 28 days.", "近 28 天订单额 1 GBP。"),
+        ("usage_7", 0.0, "No orders on balance in the last 7 days.", "近 7 天净订单额为零。"),
+        ("usage_usual", 3100.0, "In four usual weeks they order for 3,100 GBP.", "平时四周的订单额是 3,100 GBP。"),
+        ("active_days_28", 6.0, "Active on 6 of the last 28 days.", "近 28 天只有 6 天在用。"),
+    ],
+)
+def test_a_quantity_that_is_money_is_said_as_money(feature: str, value: float, english: str, chinese: str) -> None:
+    """A wholesaler's orders are no actions, and a single pound is no single order."""
+    records = {each.name: each.as_record() for each in read_catalogue("usage", "GBP")}
+    facts = {"usage_28": 1240.0, "usage_usual": 3100.0, "active_days_usual": 4.0}
+    found = {"value": value, "contribution": 0.3}
+    assert english == sentence(records[feature], found, facts, NIGHT)
+    assert chinese == sentence(records[feature], found, facts, NIGHT, "zh")
+    said_of_money = [*records.values(), *(each.as_record() for each in read_catalogue("people", "GBP"))]
+    assert not any("action" in text or "操作 " in text for each in said_of_money for text in _texts(each))
+
+
+def _texts(record: dict[str, Any]) -> list[str]:
+    return [text for case in record["words"].values() for text in case.values()]
+
+
 @pytest.mark.parametrize(
     ("expected", "did"),
     [(["tickets_28", "csat_84"], 0.2), (["tickets_28", "seats"], 0.19)],
@@ -312,9 +421,10 @@ def test_plain_odds_refuses_what_is_no_probability() -> None:
 
 
 def test_weight_stands_beside_the_sentence() -> None:
-    """The heaviest is the main reason; a quarter of it adds; less is slight; below nought speaks for staying."""
-    assert [weight(each, 0.8) for each in (0.8, 0.2, 0.19, -0.1)] == [
+    """The list's first is the main reason; a quarter of it adds; less is slight; below nought speaks for staying."""
+    assert [weight(each, 0.8) for each in (0.8, 0.9, 0.2, 0.19, -0.1)] == [
         "main reason",
+        "adds",
         "adds",
         "slight",
         "speaks for staying",

@@ -29,9 +29,9 @@ INDUSTRIES: Final = (
     "parcel depot",
 )
 
-MONTHLY_BASE: Final = np.array([-6.62, -7.52, -8.5])
+MONTHLY_BASE: Final = np.array([-6.67, -7.68, -8.5])
 """Log-odds of leaving within a week, by tier, for a contented account on monthly terms."""
-ANNUAL_BASE: Final = np.array([-3.8, -4.55, -5.0])
+ANNUAL_BASE: Final = np.array([-3.8, -4.7, -5.2])
 """Log-odds of giving notice in one of the three weeks in which annual contracts decide, by tier."""
 SILENT_EXTRA: Final = 1.15
 """Contracts that do not renew by themselves decide once, in the week of the renewal: three weeks' log-odds in one."""
@@ -69,7 +69,7 @@ class Traits:
     auto_renews: Flags
     anchor_month: Ints
     anchor_day: Ints
-    fit: Floats
+    fit: Floats  # log-odds of leaving, for good: above 0 where the product fits badly
     poor_start: Flags
     shaky_card: Flags
     started: Ints

@@ -1,4 +1,4 @@
-"""Invoices: monthly or yearly, paid at once by card or some weeks later, failed, chased and written off."""
+"""Invoices: monthly or yearly, paid at once by card, days or weeks later, failed, chased and written off."""
 
 from typing import Final
 
@@ -12,6 +12,8 @@ from pipeline.demo.tables import Columns, Words
 from pipeline.demo.terms import Terms
 
 LATE_PAYERS: Final = 0.12
+_ASKED_AGAIN: Final = np.array([0.02, 0.35])
+"""Share of the card payments that succeed some days late, with a sound and with a shaky card."""
 
 
 def invoices(company: Company, terms: Terms, account_ids: list[str], rng: np.random.Generator) -> Columns:
@@ -20,11 +22,12 @@ def invoices(company: Company, terms: Terms, account_ids: list[str], rng: np.ran
     count = len(account)
     traits = company.people.traits
     annual = traits.annual[account]
-    due = issued + np.where(annual, 30, 14)
     late_payer = (rng.random(len(company.people)) < LATE_PAYERS)[account]
-    transfer = np.where(late_payer, due + rng.integers(2, 25, count), due - rng.integers(0, 12, count))
     by_card = ~annual & ~late_payer
-    paid = np.where(by_card, issued, transfer)
+    due = issued + np.where(annual, 30, np.where(by_card, 0, 14))
+    transfer = np.where(late_payer, due + rng.integers(2, 25, count), due - rng.integers(0, 12, count))
+    again = rng.random(count) < _ASKED_AGAIN[traits.shaky_card[account].astype(np.int64)]
+    paid = np.where(by_card, issued + again * rng.integers(1, 6, count), transfer)
 
     failed, recovered = _failures(company, account, issued)
     paid = np.where(failed, recovered, paid)

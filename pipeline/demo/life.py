@@ -30,6 +30,7 @@ class Company:
 
     `events` and `payments` are logs: one array a column, in the order of time within an account. `weekly` holds the
     hidden state of every Monday, an array (weeks + 1, accounts) for each field, and `slump` (weeks + 1, industries).
+    `on_the_books` are the customers of the last night as the tables tell it.
     """
 
     people: Population
@@ -37,6 +38,7 @@ class Company:
     payments: Log
     weekly: dict[str, AnyValues]
     slump: Flags
+    on_the_books: Flags
 
 
 class _Simulation:
@@ -53,6 +55,7 @@ class _Simulation:
         self.month, self.anchor = people.traits.anchor_month.copy(), people.traits.anchor_day.copy()
         self.seats, self.price, self.plan = people.seats.copy(), people.price.copy(), people.plan.copy()
         self.back_on = np.full(count, NEVER)
+        self.unentered = np.zeros(count, dtype=bool)
         self.notice_on, self.notice_end = np.full(count, NEVER), np.full(count, NEVER)
         self.fail_day = np.full(count, NEVER)
         self.book: list[Log] = []
@@ -161,6 +164,7 @@ class _Simulation:
             renews_on=self._renewal(rows, day[rows] - 1),
         )
         self.paying = self.paying & ~who
+        self.unentered[rows] = day[rows] + delay >= LAST
         self.notice_on = np.where(who, NEVER, self.notice_on)
         self.notice_end = np.where(who, NEVER, self.notice_end)
         self.fail_day = np.where(who, NEVER, self.fail_day)
@@ -271,12 +275,19 @@ class _Simulation:
         self.payments.append(events.entries(np.flatnonzero(fails), events.START, due[fails]))
 
     def _arrive(self, week: int) -> Flags:
-        """New accounts, as many as the growth of the book asks for."""
+        """New accounts, as many as the growth of the books asks for, so that the last night has exactly those wanted.
+
+        Who will be back by the last night keeps their place, and so do those whose end is not entered by then: they are
+        customers still to whoever reads the tables. This biases no known risk: how many accounts arrive owes something
+        to what comes, who they are and how they fare does not, nothing happens to anybody else for it, and an account
+        that has arrived is never taken out again.
+        """
         monday, tier = dates.monday_of(week), self.traits.tier
         share = FIRST_SHARE + (1 - FIRST_SHARE) * (week + 1) / WEEKS
         new = np.zeros(len(tier), dtype=bool)
+        kept = self.paying | self.unentered | (self.back_on < LAST)
         for size, wanted in enumerate(self.wanted):
-            missing = round(share * wanted) - int((self.paying & (tier == size)).sum())
+            missing = round(share * wanted) - int((kept & (tier == size)).sum())
             waiting = np.flatnonzero((tier == size) & (self.started >= NEVER) & ~self.people.trial_only)
             new[waiting[: max(missing, 0)]] = True
         rows = np.flatnonzero(new)
@@ -309,7 +320,12 @@ class _Simulation:
         people = replace(self.people, traits=self.traits, created=self.created).take(order)
         weekly = {name: np.stack(columns)[:, order] for name, columns in self.weekly.items()}
         return Company(
-            people, self._log(self.book, place), self._log(self.payments, place), weekly, np.stack(self.slumps)
+            people=people,
+            events=self._log(self.book, place),
+            payments=self._log(self.payments, place),
+            weekly=weekly,
+            slump=np.stack(self.slumps),
+            on_the_books=(self.paying | self.unentered)[order],
         )
 
     @staticmethod

@@ -118,7 +118,7 @@ def populate(accounts: int, rng: np.random.Generator) -> Population:
         seats=seats,
         price=price,
         created=created,
-        utilisation=rng.beta(9.0, 2.2, count),
+        utilisation=np.minimum(rng.beta(9.0, 2.2, count) * np.exp(-0.45 * traits.fit), 1.0),
         busy=np.exp(rng.normal(0.0, 0.4, count)),
         unused=rng.random(count) < 0.014,
     )

@@ -30,6 +30,8 @@ EVENTS: Final = (
 )
 _SHARE: Final = np.array([0.24, 0.2, 0.11, 0.1, 0.09, 0.08, 0.04, 0.06, 0.02, 0.06])
 _ADOPTED: Final = np.array([1.0, 0.97, 0.75, 0.7, 0.65, 0.75, 0.4, 0.55, 0.5, 0.55])
+_FIT_NARROWS: Final = 1.5
+"""Accounts that the product fits badly take up fewer of its events: the chance is raised to exp(this times fit)."""
 _AT_ONCE: Final = np.array([1.0, 5.0, 1.4, 4.0, 1.0, 1.3, 1.0, 1.6, 1.8, 14.0])
 """Mean quantity of a row, by event."""
 _LOGIN, _EXPORT, _CHECKIN = EVENTS.index("login"), EVENTS.index("timesheet_exported"), EVENTS.index("mobile_checkin")
@@ -89,7 +91,8 @@ def _pace(company: Company, terms: Terms, people: People, rng: np.random.Generat
     )
     rate = rate * np.where(population.trial_only, 0.5, 1.0)
     factor = np.exp(noise) * (1 - 0.72 * away) * (1 - 0.16 * slump) * (1 - weekly["slack"]) ** 0.85
-    habits = _SHARE * (rng.random((count, len(EVENTS))) < _ADOPTED) * rng.gamma(4.0, 0.25, (count, len(EVENTS)))
+    adopted = _ADOPTED ** np.exp(_FIT_NARROWS * traits.fit)[:, None]
+    habits = _SHARE * (rng.random((count, len(EVENTS))) < adopted) * rng.gamma(4.0, 0.25, (count, len(EVENTS)))
     habits[:, _LOGIN] += 0.02
     edges = np.cumsum(habits, axis=1)
     return Pace(rate * factor, terms.running(count, FIRST, LAST), edges / edges[:, -1:])

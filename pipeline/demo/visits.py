@@ -29,8 +29,10 @@ PATHS: Final = (
 )
 _INNOCENT: Final = np.array([0.07, 0.05, 0.05, 0.09, 0.04, 0.012, 0.007, 0.0016, 0.0012, 0.001])
 """Visits of a contented small account in a week, by path."""
-_INTENT: Final = np.array([0.0, 0.06, 0.0, 0.12, 0.0, 0.1, 0.07, 0.16, 0.09, 0.07])
+_INTENT: Final = np.array([0.0, 0.1, 0.0, 0.15, 0.0, 0.16, 0.11, 0.27, 0.16, 0.12])
+"""More of them in a week in which an account means to leave, whatever its size."""
 _SHOCK: Final = np.array([0.0, 0.0, 0.0, 0.12, 0.0, 0.13, 0.12, 0.01, 0.01, 0.05])
+"""More of them in a week in which the price has just risen steeply."""
 _CANCEL: Final = PATHS.index("/account/cancel")
 _TIER_VISITS: Final = np.array([1.0, 1.9, 3.5])
 
@@ -99,7 +101,7 @@ def feedback(company: Company, terms: Terms, account_ids: list[str], rng: np.ran
     there = _there(terms, count, account, day)
     week, account, day = week[there], account[there], day[there]
     kind = np.where(quarter[week, account], NPS, CSAT)
-    liking: Floats = mood[week, account] + 0.1 * -company.people.traits.fit[account] + rng.normal(0.0, 0.16, len(week))
+    liking: Floats = mood[week, account] - 0.3 * company.people.traits.fit[account] + rng.normal(0.0, 0.16, len(week))
     score = np.where(kind == NPS, np.clip(np.rint(8.4 * liking), 0, 10), np.clip(np.rint(1 + 3.4 * liking), 1, 5))
     tone = np.where(
         liking > 0.85, MORE.index("praise"), np.where(liking > 0.55, MORE.index("middling"), MORE.index("complaint"))

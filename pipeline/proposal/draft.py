@@ -2,36 +2,32 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from features.contract import CONTRACT
 from pipeline.files import quoted
-from pipeline.proposal.found_tables import FoundColumn, FoundTable, quoted_name, reading
+from pipeline.proposal.found_columns import FoundColumn, quoted_name
+from pipeline.proposal.found_tables import FoundTable, reading
 from pipeline.proposal.matching import Matches, TableMatch
-from pipeline.proposal.questions import CONFIRMED_BY_USER, needed, row_count, seen
+from pipeline.proposal.near_misses import near_misses
+from pipeline.proposal.observed import Observed
+from pipeline.proposal.questions import CONFIRMED_BY_USER, needed, row_count, seen, why_inactive, yearly_money
 
 __all__ = ["draft"]
 
 
-def draft(company: str, matches: Matches, activity_events: tuple[str, ...] | None, newest: date | None) -> str:
-    """The text of the settings: what was found as keys, what was not as comments that say what they need.
-
-    Parameters
-    ----------
-    activity_events
-        What counts as use where there are no subscriptions; None for every event.
-    newest
-        The last day in the tables, offered as the day to look from.
-    """
-    return "\n".join(_lines(company, matches, activity_events, newest))
+def draft(company: str, matches: Matches, observed: Observed) -> str:
+    """The text of the settings: what was found as keys, what was not as comments that say what they need."""
+    return "\n".join(_lines(company, matches, observed))
 
 
-def _lines(
-    company: str, matches: Matches, activity_events: tuple[str, ...] | None, newest: date | None
-) -> Iterator[str]:
-    yield '# Proposed by `churn init` from the tables in this folder. Lines marked "please confirm" decide who counts'
-    yield "# as lost and what that costs: read them before you train. `churn check` holds the tables against all this."
+def _lines(company: str, matches: Matches, observed: Observed) -> Iterator[str]:
+    yield '# Proposed by `churn init` from a folder of tables. Lines marked "please confirm" decide who counts as'
+    yield "# lost and what that costs: read them before you train. `churn check` holds the tables against all this."
+    if matches.missing:
+        yield from ("#", "# OPEN. This cannot be used until these are answered below:")
+        yield from (f"#   {line}" for name in matches.missing for line in _open(name, matches))
     yield ""
     yield "[company]"
     yield f"name = {_text(company)}"
@@ -42,25 +38,44 @@ def _lines(
         found = matches.tables.get(name)
         if found is None:
             yield _absent(name, matches)
-        elif not _needs_sql(found):
+        elif not found.needs_sql:
             yield _commented(f"{name} = {_text(found.found.source)}", row_count(found.found))
+            yield from _yearly(found)
+    if observed.successors.show_last_day:
+        yield _commented('ended_on = "last_day"', f"please confirm: {observed.successors.told()}")
     for found in matches.tables.values():
-        if _needs_sql(found):
+        if found.needs_sql:
             yield from ("", f"[data.{found.contract.name}]", f'sql = """\n{_escaped(_sql(found))}\n"""')
     for found in matches.tables.values():
-        lines = [] if _needs_sql(found) else list(_column_lines(found))
+        lines = [] if found.needs_sql else list(_column_lines(found))
         if lines:
             yield from ("", _commented(f"[data.columns.{found.contract.name}]", 'our column = "their column"'), *lines)
     yield ""
-    yield from _churn_lines(matches, activity_events)
+    yield from _churn_lines(matches, observed)
     if "page_visits" in matches.tables:
         yield from ("", _commented("[pages]", "groups of paths; change them to yours"))
         yield 'pricing = ["/pricing*", "/plans*"]'
         yield 'cancellation = ["/account/cancel*", "/refund*", "/downgrade*"]'
-    if newest is not None:
-        yield from ("", _commented("# [run]", f"the newest row is of {newest}; to look from the day after:"))
-        yield f"# as_of = {newest + timedelta(days=1)}"
+    if observed.newest is not None:
+        yield from ("", _commented("# [run]", f"the newest row is of {observed.newest}; to look from the day after:"))
+        yield f"# as_of = {observed.newest + timedelta(days=1)}"
     yield ""
+
+
+def _open(missing: str, matches: Matches) -> Iterator[str]:
+    name, _, column = missing.partition(".")
+    found = matches.tables.get(name)
+    yield f"{missing} {needed(found, column) if found and column else 'needs ' + ', '.join(CONTRACT[name].required)}"
+    yield from (f"  {line}" for line in near_misses(matches, missing))
+
+
+def _yearly(found: TableMatch) -> Iterator[str]:
+    """The line that makes MRR of a year's money, to be taken in place of the one above."""
+    yearly = yearly_money(found)
+    if found.contract.name != "subscriptions" or "mrr" in found.columns or yearly is None:
+        return
+    sql = f"SELECT *, try_cast({yearly.read_as('number')} AS DOUBLE) / 12 AS mrr FROM {_read(found.found)}"
+    yield _commented(f"# subscriptions = {{ sql = {_text(sql)} }}", f"instead, if {yearly.name} / 12 is the MRR")
 
 
 def _absent(name: str, matches: Matches) -> str:
@@ -68,7 +83,7 @@ def _absent(name: str, matches: Matches) -> str:
     if name not in matches.missing:
         return _commented(f'# {name} = "…"', f"not found; needs {required}")
     speaking = matches.tables.get("subscriptions") or matches.tables.get("usage")
-    if name != "accounts" or speaking is None or _needs_sql(speaking):
+    if name != "accounts" or speaking is None or speaking.needs_sql:
         return _commented(f'# {name} = "…"', f"REQUIRED, not found; needs {required}")
     theirs = (speaking.columns[ours].name for ours in ("account_id", speaking.contract.event_time))
     account, time = (quoted_name(column) for column in theirs)
@@ -76,22 +91,28 @@ def _absent(name: str, matches: Matches) -> str:
     return _commented(f"# accounts = {{ sql = {_text(sql)} }}", f"REQUIRED, not found; needs {required}, or made so")
 
 
-def _churn_lines(matches: Matches, activity_events: tuple[str, ...] | None) -> Iterator[str]:
+def _churn_lines(matches: Matches, observed: Observed) -> Iterator[str]:
     yield "[churn]"
     if matches.definition == "subscription":
         yield _commented("horizon_days = 60", "leaves within 60 days; at least the time a rescue takes")
         yield _commented("grace_days = 30", "back within 30 days: a lapse, no departure")
         return
+    days, why = why_inactive(observed.silence)
     yield _commented('definition = "inactivity"', "please confirm: no subscriptions found; who does nothing has left")
-    yield _commented("inactive_days = 60", "after so many days without use")
-    yield _commented("horizon_days = 60", "at least inactive_days")
-    if activity_events is None:
+    yield _commented(f"inactive_days = {days}", f"please confirm: {why}")
+    yield _commented(f"horizon_days = {days}", "at least inactive_days")
+    if observed.activity_events is None:
         yield _commented('# activity_events = ["…"]', "what counts as use; every event, unless you name some")
-        return
-    listed = f"[{', '.join(map(_text, activity_events))}]"
-    yield _commented(f"activity_events = {listed}", "please confirm: what counts as use")
-    yield from ("", "# [book]")
-    yield _commented(f"# value_events = {listed}", "if their quantity is money")
+    else:
+        yield _commented(f"activity_events = {_list(observed.activity_events)}", "please confirm: what counts as use")
+    if observed.value_events:
+        quantity = matches.tables["usage"].columns["quantity"]
+        asked = f"is their quantity money ({seen(quantity)})? Then take away both marks"
+        yield from ("", "# [book]", _commented(f"# value_events = {_list(observed.value_events)}", asked))
+
+
+def _list(values: tuple[str, ...]) -> str:
+    return f"[{', '.join(map(_text, values))}]"
 
 
 def _column_lines(found: TableMatch) -> Iterator[str]:
@@ -113,13 +134,9 @@ def _shown(found: TableMatch, ours: str, theirs: FoundColumn) -> str:
     return seen(theirs) if column is not None and column.type != "text" else (column and column.meaning) or ""
 
 
-def _needs_sql(found: TableMatch) -> bool:
-    return found.join is not None or bool(found.constants)
-
-
 def _sql(found: TableMatch) -> str:
     """A query in our names, for rows that find their account elsewhere or lack a column that the file's name tells."""
-    values = {ours: f"own.{quoted_name(theirs.name)}" for ours, theirs in found.columns.items()}
+    values = {ours: found.value(ours, "own.") for ours in found.columns}
     values |= {ours: quoted(value) for ours, value in found.constants.items()}
     if found.join is not None:
         values = {"account_id": "other.account_id"} | values

@@ -15,30 +15,12 @@ from typing import Final
 import duckdb
 
 from pipeline.files import Fault, fault_of, reader, said
+from pipeline.proposal.found_columns import FoundColumn, describe, quoted_name, trimmed
 
-__all__ = ["FoundColumn", "FoundTable", "Gathered", "gather", "quoted_name", "reading", "reduced"]
+__all__ = ["FoundTable", "Gathered", "gather", "reading"]
 
 _SUFFIXES: Final = (".csv", ".csv.gz", ".tsv", ".parquet")
 _SAMPLED_ROWS: Final = 4000
-
-
-@dataclass(frozen=True)
-class FoundColumn:
-    """A column as its sample has it: shares of filled rows, and of filled values that are a time or a number."""
-
-    name: str
-    filled: float
-    times: float
-    numbers: float
-    examples: tuple[str, ...]
-
-    def fits(self, type_: str) -> bool:
-        """Whether the sampled values are of a type of the contract; an empty column contradicts nothing."""
-        if not self.filled:
-            return True
-        if type_ in {"date", "instant"}:
-            return self.times >= 0.9
-        return self.numbers >= 0.9 if type_ in {"number", "whole"} else True
 
 
 @dataclass(frozen=True)
@@ -63,7 +45,7 @@ class FoundTable:
         """What the file is called, word by word; the folder where the file has but a number, or is one of many."""
         stem = self.source.rsplit("*", 1)[0] if "*" in self.source else _stem(self.source)
         for part in reversed(stem.split("/")):
-            words = tuple(word for word in re.split(r"[^a-z]+", _spaced(part)) if word)
+            words = tuple(word for word in re.split(r"[\W\d_]+", _spaced(part)) if word)
             if words:
                 return words
         return ()
@@ -84,8 +66,8 @@ class Gathered:
         asked = table.source, column, other.source, key
         if asked not in self._overlaps:
             keys = self._keys(other, key)
-            values = f"SELECT {_text(column)} AS v FROM {table.sample}"
-            share = self._one(f"SELECT avg((v IN (FROM {keys}))::INT) FROM ({values})")
+            values = f"SELECT {trimmed(column)} AS v FROM {table.sample}"
+            share = self.one(f"SELECT avg((v IN (FROM {keys}))::INT) FROM ({values})")
             self._overlaps[asked] = float(share or 0)  # type: ignore[arg-type]
         return self._overlaps[asked]
 
@@ -93,19 +75,7 @@ class Gathered:
         """Whether no two rows of the whole table have the same values in these columns."""
         names = ", ".join(quoted_name(column) for column in columns)
         repeats = f"SELECT count(*) = count(DISTINCT ({names})) FROM"
-        return all(self._one(f"{repeats} {rows}") for rows in (table.sample, table.relation))
-
-    def newest(self, table: FoundTable, column: str) -> str | None:
-        """The last date in a column, or None where nothing in it is one."""
-        return self._one(f"SELECT max(try_cast({_text(column)} AS TIMESTAMP))::DATE::VARCHAR FROM {table.relation}")  # type: ignore[return-value]
-
-    def frequent(self, table: FoundTable, event: str, quantity: str | None) -> list[tuple[str, bool]]:
-        """Events in at least one row of a hundred, most frequent first, with whether most quantities are above 0."""
-        is_positive = f"try_cast({_text(quantity)} AS DOUBLE) > 0" if quantity else "true"
-        return self.engine.execute(
-            f"SELECT {_text(event)} AS e, avg(coalesce({is_positive}, true)::INT) > 0.5 FROM {table.relation} "
-            f"WHERE e IS NOT NULL GROUP BY e QUALIFY count(*) >= 0.01 * sum(count(*)) OVER () ORDER BY count(*) DESC, e"
-        ).fetchall()
+        return all(self.one(f"{repeats} {rows}") for rows in (table.sample, table.relation))
 
     def _keys(self, table: FoundTable, column: str) -> str:
         """The distinct values of a column, as the name of a table that is read from the files but once."""
@@ -113,12 +83,13 @@ class Gathered:
             name = f"keys_{len(self._copied)}"
             self.engine.execute(
                 f"CREATE TEMP TABLE {name} AS "
-                f"SELECT DISTINCT {_text(column)} AS k FROM {table.relation} WHERE {_text(column)} IS NOT NULL"
+                f"SELECT DISTINCT {trimmed(column)} AS k FROM {table.relation} WHERE {trimmed(column)} IS NOT NULL"
             )
             self._copied[table.source, column] = name
         return self._copied[table.source, column]
 
-    def _one(self, sql: str) -> object:
+    def one(self, sql: str) -> object:
+        """The first value of a query."""
         row = self.engine.execute(sql).fetchone()
         return row[0] if row else None
 
@@ -154,16 +125,6 @@ def gather(folder: Path) -> Gathered:
 def reading(source: str, files: list[Path]) -> str:
     """The engine's expression that reads files as one table, exactly as a night reads them."""
     return reader(source, files).removeprefix("SELECT * FROM ")
-
-
-def quoted_name(name: str) -> str:
-    """A name of SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def reduced(name: str) -> str:
-    """A name without case, spaces and marks, so that `SignupDate` and `signup_date` are equal."""
-    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _suffix(file: str) -> str:
@@ -235,24 +196,10 @@ def _beginning(stems: list[str]) -> str:
     return next(iter(re.findall(r"^\D+", min(stems))), "")
 
 
-def _text(column: str) -> str:
-    return f"nullif(trim({quoted_name(column)}::VARCHAR), '')"
-
-
 def _described(engine: duckdb.DuckDBPyConnection, source: str, relation: str, sample: str) -> FoundTable:
     rows = engine.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)
-    columns = []
-    for described in engine.execute(f"FROM {sample} LIMIT 0").description or ():
-        column = _text(described[0])
-        measured = engine.execute(
-            f"SELECT count(*), count(c), count(try_cast(c AS TIMESTAMP)), count(try_cast(c AS DOUBLE)), "
-            f"list(c) FILTER (c IS NOT NULL) FROM (SELECT {column} AS c FROM {sample})"
-        ).fetchone() or (0, 0, 0, 0, None)
-        sampled, filled, times, numbers, values = measured
-        share = max(filled, 1)
-        examples = tuple(dict.fromkeys(values or ()))[:2]
-        columns.append(FoundColumn(described[0], filled / max(sampled, 1), times / share, numbers / share, examples))
-    return FoundTable(source, relation, sample, rows[0], tuple(columns))
+    names = [described[0] for described in engine.execute(f"FROM {sample} LIMIT 0").description or ()]
+    return FoundTable(source, relation, sample, rows[0], tuple(describe(engine, sample, name) for name in names))
 
 
 def _told(fault: Fault, folder: Path) -> str:

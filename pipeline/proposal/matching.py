@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from features.contract import CONTRACT, RECORDED_AT, Table, required_tables
-from pipeline.proposal.familiar_names import DERIVED, column_like, columns_like, familiar, named
-from pipeline.proposal.found_tables import FoundColumn, FoundTable, Gathered, reduced
+from pipeline.proposal.by_content import Key, columns_of
+from pipeline.proposal.familiar_names import DERIVED, column_like, columns_like, familiar, is_called, named, type_of
+from pipeline.proposal.found_columns import FoundColumn, Writing
+from pipeline.proposal.found_tables import FoundTable, Gathered
 
 __all__ = ["Join", "Matches", "TableMatch", "match"]
 
 _BRIDGES: Final = ("subscription_id", "user_id", "ticket_id")
+_UNNAMED: Final = 1.5  # of 2 for required columns named like ours: what tells a table whose own name says nothing
 _WITHOUT: Final = {"subscriptions": ("ended_on",)}  # asked for, never guessed; without it the table is still the one
 
 
@@ -33,8 +36,8 @@ class Join:
 class TableMatch:
     """A table of the contract and what it seems to be.
 
-    `columns` is ours to theirs, `constants` are told by the file's name, `known` is the share of sampled rows whose
-    account is among the accounts.
+    `columns` is ours to theirs, `guessed` are those of ours that values told and no name, `constants` are told by the
+    file's name, `known` is the share of sampled rows whose account is among the accounts.
     """
 
     contract: Table
@@ -44,6 +47,7 @@ class TableMatch:
     constants: Mapping[str, str] = field(default_factory=dict)
     join: Join | None = None
     known: float = 1.0
+    guessed: frozenset[str] = frozenset()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -55,6 +59,26 @@ class TableMatch:
     def is_complete(self) -> bool:
         """Whether all is there that tells this table from another."""
         return not set(self.missing) - set(_WITHOUT.get(self.contract.name, ()))
+
+    @property
+    def key(self) -> Key:
+        """The table and its column that identifies accounts."""
+        return self.found, self.columns["account_id"].name
+
+    @property
+    def rewritten(self) -> Mapping[str, Writing]:
+        """Our columns whose values have to be read by SQL, with how they are written."""
+        found = {ours: theirs.writing_of(type_of(self.contract, ours)) for ours, theirs in self.columns.items()}
+        return {ours: writing for ours, writing in found.items() if writing is not None}
+
+    @property
+    def needs_sql(self) -> bool:
+        """Whether a name is not enough to read the table."""
+        return self.join is not None or bool(self.constants) or bool(self.rewritten)
+
+    def value(self, ours: str, table: str = "") -> str:
+        """The SQL of one of our columns."""
+        return self.columns[ours].read_as(type_of(self.contract, ours), table)
 
     @property
     def unused(self) -> tuple[str, ...]:
@@ -78,8 +102,21 @@ class Matches:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Required tables that were not found."""
-        return tuple(name for name in required_tables(self.definition) if name not in self.tables)
+        """Required tables that were not found, and `table.column` of those found without a required column."""
+        tables = tuple(name for name in required_tables(self.definition) if name not in self.tables)
+        return tables + tuple(f"{name}.{column}" for name, found in self.tables.items() for column in found.missing)
+
+    def placed(self, prefix: str) -> "Matches":
+        """The same, with every source as it is named from elsewhere: `prefix` leads from there to the folder."""
+
+        def there(table: FoundTable) -> FoundTable:
+            return replace(table, source=f"{prefix}{table.source}")
+
+        def moved(found: TableMatch) -> TableMatch:
+            join = replace(found.join, other=there(found.join.other)) if found.join else None
+            return replace(found, found=there(found.found), join=join)
+
+        return replace(self, tables={name: moved(found) for name, found in self.tables.items()})
 
 
 def match(gathered: Gathered) -> Matches:
@@ -133,25 +170,27 @@ def _best(found: Iterable[TableMatch | None]) -> TableMatch | None:
 
 def _as_accounts(gathered: Gathered, table: FoundTable) -> TableMatch | None:
     contract = CONTRACT["accounts"]
-    columns = columns_like(table, contract)
+    columns = columns_of(gathered, table, contract, None)
     if "account_id" not in columns or not (named(table, contract) or "created_at" in columns):
         return None
     key = [columns[name][0].name for name in ("account_id", RECORDED_AT) if name in columns]
     if not gathered.is_unique(table, *key):
         return None
     score = _scored(table, contract, columns, ())
-    return TableMatch(contract, table, score, {name: theirs for name, (theirs, _) in columns.items()})
+    chosen = {name: theirs for name, (theirs, _) in columns.items()}
+    return TableMatch(contract, table, score, chosen, guessed=_guessed(columns))
+
+
+def _guessed(columns: Mapping[str, tuple[FoundColumn, float]]) -> frozenset[str]:
+    return frozenset(name for name, (_, likeness) in columns.items() if likeness == DERIVED)
 
 
 def _as(gathered: Gathered, table: FoundTable, contract: Table, accounts: TableMatch | None) -> TableMatch | None:
     """The table read as one of the contract's, or None where it cannot be that."""
-    columns = columns_like(table, contract)
+    columns = columns_of(gathered, table, contract, accounts.key if accounts else None)
     is_named = named(table, contract) > 0
-    join = None
-    if "account_id" in contract.required:
-        _account_by_content(gathered, table, columns, accounts)
-        if "account_id" not in columns:
-            join = _bridge(gathered, table, accounts)
+    without_account = "account_id" in contract.required and "account_id" not in columns
+    join = _bridge(gathered, table, accounts) if without_account else None
     constants = _constants(table, contract, columns) if is_named else {}
     derived = [*constants, *(["account_id"] if join else [])]
     known = _known(gathered, table, columns, accounts)
@@ -163,31 +202,12 @@ def _as(gathered: Gathered, table: FoundTable, contract: Table, accounts: TableM
         constants,
         join,
         known,
+        _guessed(columns),
     )
     if contract.name == "subscriptions" and not (is_named or {"ended_on", "mrr"} & columns.keys()):
         return None
     # Without its own name a table must look like the contract's in every required column.
-    return found if found.is_complete and (is_named or found.score >= 1.7) else None
-
-
-def _account_by_content(
-    gathered: Gathered, table: FoundTable, columns: dict[str, tuple[FoundColumn, float]], accounts: TableMatch | None
-) -> None:
-    """Where no name tells the account, or the column so named holds none, take the column whose values are accounts."""
-    if accounts is None:
-        return
-    key = accounts.columns["account_id"].name
-    if "account_id" in columns and gathered.overlap(table, columns["account_id"][0].name, accounts.found, key) > 0:
-        return
-    taken = {theirs.name for theirs, _ in columns.values()}
-    shares = {
-        theirs.name: gathered.overlap(table, theirs.name, accounts.found, key)
-        for theirs in table.columns
-        if theirs.name not in taken and theirs.times < 0.9 and len(set(theirs.examples)) > 1
-    }
-    likeliest = max(shares, key=lambda name: shares[name], default=None)
-    if likeliest is not None and shares[likeliest] >= 0.9:
-        columns["account_id"] = table.column(likeliest), 0.5
+    return found if found.is_complete and (is_named or found.score >= _UNNAMED) else None
 
 
 def _known(
@@ -196,18 +216,19 @@ def _known(
     """The share of sampled rows whose account is known."""
     if accounts is None or "account_id" not in columns or not table.rows:
         return 1.0
-    return gathered.overlap(table, columns["account_id"][0].name, accounts.found, accounts.columns["account_id"].name)
+    return gathered.overlap(table, columns["account_id"][0].name, *accounts.key)
 
 
 def _bridge(gathered: Gathered, table: FoundTable, accounts: TableMatch | None) -> Join | None:
     """A table that has both the account and something that these rows know, such as their subscription."""
     contract = CONTRACT["subscriptions"]
     for bridge in _BRIDGES:
-        ours = next((c for c in table.columns if reduced(c.name) in familiar()["columns"]["any"][bridge]), None)
+        names = familiar()["columns"]["any"][bridge]
+        ours = next((c for c in table.columns if is_called(c.name, names, "id")), None)
         if ours is None:
             continue
         for other in gathered.tables:
-            theirs = next((c for c in other.columns if reduced(c.name) in familiar()["columns"]["any"][bridge]), None)
+            theirs = next((c for c in other.columns if is_called(c.name, names, "id")), None)
             account = column_like(other, contract, "account_id")
             if other is table or theirs is None or account is None or (accounts and other is accounts.found):
                 continue
@@ -223,7 +244,7 @@ def _constants(table: FoundTable, contract: Table, columns: Mapping[str, Any]) -
         return {"event": "_".join(table.words).removesuffix("s")}
     kinds = {"feedback": ("nps", "csat"), "interactions": ("call", "email", "meeting")}.get(contract.name, ())
     told = [kind for kind in kinds if any(word in (kind, kind + "s") for word in table.words)]
-    told += [kind for kind in kinds if any(reduced(column.name).startswith(kind) for column in table.columns)]
+    told += [kind for kind in kinds if any(column.name.lower().startswith(kind) for column in table.columns)]
     return {"kind": told[0]} if told and "kind" not in columns else {}
 
 

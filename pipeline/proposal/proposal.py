@@ -6,7 +6,8 @@ as lost and what that costs (`mrr`, `ended_on`, `notice_on`): they are proposed 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from os.path import relpath
 from pathlib import Path
 from textwrap import wrap
 from typing import Final
@@ -14,14 +15,15 @@ from typing import Final
 from features.contract import CONTRACT
 from pipeline.errors import UsageError
 from pipeline.proposal.draft import draft
-from pipeline.proposal.found_tables import Gathered, gather
+from pipeline.proposal.found_tables import gather
 from pipeline.proposal.matching import Matches, TableMatch, match
+from pipeline.proposal.near_misses import near_misses, tables_seen
+from pipeline.proposal.observed import Observed, observe
 from pipeline.proposal.questions import CONFIRMED_BY_USER, questions, row_count, seen
 
 __all__ = ["Proposal", "propose"]
 
 _SETTINGS: Final = "churn.toml"
-_MOST_EVENTS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -31,38 +33,54 @@ class Proposal:
     folder: Path
     matches: Matches
     unreadable: tuple[str, ...]
-    activity_events: tuple[str, ...] | None
-    newest: date | None
+    observed: Observed
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Required tables that were not found; without them the settings cannot be read yet."""
+        """Required tables and columns that were not found, such as `subscriptions` or `subscriptions.ended_on`."""
         return self.matches.missing
 
-    def toml(self) -> str:
-        """The text of `churn.toml`. It can be read as settings when no required table is missing."""
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What only the user can answer, the weightiest first."""
+        return tuple(questions(self.matches, self.observed))
+
+    def as_of(self, today: date) -> date:
+        """The day to look from: the one after the newest row, since tables to try are seldom of today."""
+        return min(today, self.observed.newest + timedelta(days=1)) if self.observed.newest else today
+
+    def path(self, out: Path | None = None) -> Path:
+        """Where the settings belong: the file asked for, else `churn.toml` in the folder."""
+        return out or self.folder / _SETTINGS
+
+    def toml(self, out: Path | None = None) -> str:
+        """The text of the settings, with paths relative to its file; usable when nothing required is missing."""
         company = self.folder.resolve().name.replace("_", " ").title() or "Company"
-        return draft(company, self.matches, self.activity_events, self.newest)
+        way = relpath(self.folder.resolve(), self.path(out).parent.resolve())
+        prefix = "" if way == "." else f"{Path(way).as_posix()}/"
+        return draft(company, self.matches.placed(prefix), self.observed)
 
     def told(self) -> str:
         """What a person sees: each table with its columns and sample values, what is missing, and the questions."""
         return "\n".join(_told(self))
 
-    def write(self, force: bool = False) -> Path:
-        """Write `churn.toml` into the folder and return its path.
+    def write(self, out: Path | None = None, force: bool = False) -> Path:
+        """Write the settings and return their path.
 
         Raises
         ------
         UsageError
-            When there is one already and `force` does not allow to replace it, or it cannot be written.
+            When there is such a file already and `force` does not allow to replace it, or it cannot be written.
         """
-        path = self.folder / _SETTINGS
+        path = self.path(out)
         if path.exists() and not force:
             raise UsageError(f"{path} is there already and was left as it is. Move it away, or replace it by --force.")
         try:
-            path.write_text(self.toml(), encoding="utf-8")
+            path.write_text(self.toml(out), encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror}. Choose a folder of yours.") from error
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror}. Name a file in a folder of yours by --out FILE."
+            ) from error
         return path
 
 
@@ -81,9 +99,7 @@ def propose(folder: Path) -> Proposal:
         if not gathered.tables:
             raise UsageError(_nothing(folder, gathered.unreadable))
         matches = match(gathered)
-        return Proposal(
-            folder, matches, tuple(gathered.unreadable), _activity_events(gathered, matches), _newest(gathered, matches)
-        )
+        return Proposal(folder, matches, tuple(gathered.unreadable), observe(gathered, matches))
     finally:
         gathered.engine.close()
 
@@ -96,49 +112,35 @@ def _nothing(folder: Path, unreadable: list[str]) -> str:
     return f"None of the tables in {folder} can be read:\n{listed}"
 
 
-def _activity_events(gathered: Gathered, matches: Matches) -> tuple[str, ...] | None:
-    """With no subscriptions: the frequent events that give something rather than take it back; None where all do."""
-    usage = matches.tables.get("usage")
-    if usage is None or "subscriptions" in matches.tables or "event" not in usage.columns:
-        return None
-    quantity = usage.columns["quantity"].name if "quantity" in usage.columns else None
-    frequent = gathered.frequent(usage.found, usage.columns["event"].name, quantity)
-    events = tuple(event for event, is_positive in frequent if is_positive)
-    return events if 0 < len(events) < len(frequent) and len(events) <= _MOST_EVENTS else None
-
-
-def _newest(gathered: Gathered, matches: Matches) -> date | None:
-    """The last day in the table that shows customers at work, to look from where the tables have ended long ago."""
-    for name in ("usage", "subscriptions"):
-        found = matches.tables.get(name)
-        if found is not None and found.contract.event_time in found.columns:
-            newest = gathered.newest(found.found, found.columns[found.contract.event_time].name)
-            return date.fromisoformat(newest) if newest else None
-    return None
-
-
 def _told(proposal: Proposal) -> Iterator[str]:
     matches = proposal.matches
     for name, found in matches.tables.items():
         yield f"{name} ← {found.found.source} ({row_count(found.found)})"
         yield from _told_columns(found)
         yield ""
-    absent = [name for name in CONTRACT if name not in matches.tables]
-    for name in proposal.missing:
-        columns = ", ".join(CONTRACT[name].required)
-        yield f"Not found, and required: {name}, with {columns}. Its line in {_SETTINGS} is a comment."
-    optional = [name for name in absent if name not in proposal.missing]
+    if proposal.missing:
+        yield from _told_missing(proposal)
+    optional = [name for name in CONTRACT if name not in matches.tables and name not in proposal.missing]
     if optional:
         yield f"Not found, their signals stay out: {', '.join(optional)}"
     if matches.unused:
         yield f"Fits nothing, not used: {', '.join(table.source for table in matches.unused)}"
     if proposal.unreadable:
         yield from ("Cannot be read:", *(f"  {fault}" for fault in proposal.unreadable))
-    asked = list(questions(matches, proposal.activity_events))
+    asked = proposal.questions
     if asked:
         yield from ("", "Only you can answer (the lines marked ? above, and more):")
         for place, question in enumerate(asked, start=1):
             yield from wrap(question, 100, initial_indent=f"{place:>3}. ", subsequent_indent=" " * 5)
+
+
+def _told_missing(proposal: Proposal) -> Iterator[str]:
+    for name in proposal.missing:
+        needs = f", with {', '.join(CONTRACT[name].required)}" if name in CONTRACT else ""
+        yield f"Not found, and required: {name}{needs}. Its line in the settings is a comment."
+        yield from (f"   {line}" for line in near_misses(proposal.matches, name))
+    yield "Seen were:"
+    yield from (f"   {line}" for line in tables_seen(proposal.matches))
 
 
 def _told_columns(found: TableMatch) -> Iterator[str]:

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline.proposal.familiar_names import familiar
-from pipeline.proposal.found_tables import FoundColumn, FoundTable, reduced
+from pipeline.proposal.familiar_names import familiar, is_called
+from pipeline.proposal.found_columns import FoundColumn
+from pipeline.proposal.found_tables import FoundTable
 from pipeline.proposal.matching import Matches, TableMatch
+from pipeline.proposal.observed import Observed, Silence
 
-__all__ = ["CONFIRMED_BY_USER", "needed", "questions", "row_count", "seen"]
+__all__ = ["CONFIRMED_BY_USER", "needed", "questions", "row_count", "seen", "why_inactive", "yearly_money"]
+
+_DAYS_WITHOUT_EVIDENCE: Final = 60
 
 CONFIRMED_BY_USER: Final = {
     "mrr": "what this term pays a month, without tax and one-off fees",
@@ -17,26 +21,38 @@ CONFIRMED_BY_USER: Final = {
 """Columns of subscriptions that are never taken in silence, and what must be true of them."""
 
 
-def questions(matches: Matches, activity_events: tuple[str, ...] | None) -> Iterator[str]:
+def questions(matches: Matches, observed: Observed) -> Iterator[str]:
     """The open questions, the weightiest first."""
     terms = matches.tables.get("subscriptions")
     if terms is not None:
-        yield from _about_terms(terms, matches)
+        yield from _about_terms(terms, matches, observed)
     elif "usage" in matches.tables:
-        events = "any event" if activity_events is None else f"none of {', '.join(activity_events)}"
-        without = f"without {events}" if activity_events is None else f"with {events}"
-        yield (
-            f"No table of subscriptions was found, so a customer counts as lost after 60 days {without}. Is that so? "
-            "Set inactive_days and activity_events, or give [data] subscriptions."
-        )
+        yield from _about_silence(matches.tables["usage"], observed)
     for found in matches.tables.values():
         yield from _about_rows(found)
     yield from _about_flags(matches)
 
 
+def why_inactive(silence: Silence | None) -> tuple[int, str]:
+    """After how many days without use a customer counts as lost, and what speaks for it."""
+    if silence is None:
+        return _DAYS_WITHOUT_EVIDENCE, "a guess; too few customers came back after a silence to measure it"
+    why = (
+        f"of {silence.returned:,} customers who came back after a silence, 8 in 10 never stayed away "
+        f"longer than {silence.usual} days"
+    )
+    short = f"; shortened to a quarter of the {silence.span} days known" if silence.is_shortened else ""
+    return silence.inactive_days, f"{why}{short}"
+
+
+def yearly_money(found: TableMatch) -> FoundColumn | None:
+    """A column of a year's money, which looks like MRR and is twelve times as much."""
+    return next((c for c in found.found.columns if is_called(c.name, familiar()["traps"]["yearly"], "money")), None)
+
+
 def needed(found: TableMatch, ours: str) -> str:
     """What a line of the settings needs that could not be filled in."""
-    if ours == "mrr" and (yearly := _yearly_money(found)) is not None:
+    if ours == "mrr" and (yearly := yearly_money(found)) is not None:
         return f"needs {CONFIRMED_BY_USER[ours]}; {yearly.name} is a year's money: select it / 12 in sql"
     column = found.contract.column(ours)
     return f"needs {CONFIRMED_BY_USER.get(ours) or (column and column.meaning) or ours}"
@@ -53,28 +69,44 @@ def row_count(table: FoundTable) -> str:
     return "1 row" if table.rows == 1 else f"{table.rows:,} rows"
 
 
-def _yearly_money(found: TableMatch) -> FoundColumn | None:
-    """A column of a year's money, which looks like MRR and is twelve times as much."""
-    return next((c for c in found.found.columns if reduced(c.name) in familiar()["traps"]["yearly"]), None)
+def _about_silence(usage: TableMatch, observed: Observed) -> Iterator[str]:
+    events = observed.activity_events
+    without = "without any event" if events is None else f"with none of {', '.join(events)}"
+    days, why = why_inactive(observed.silence)
+    yield (
+        f"No table of subscriptions was found, so a customer counts as lost after {days} days {without} ({why}). "
+        "Is that so? Set inactive_days and activity_events, or give [data] subscriptions."
+    )
+    if observed.value_events:
+        quantity = usage.columns["quantity"]
+        yield (
+            f"usage: is {quantity.name} ({seen(quantity)}) of {', '.join(observed.value_events)} money? If so, set "
+            "[book] value_events, and the list is ordered by the revenue at risk instead of by risk alone."
+        )
 
 
-def _about_terms(terms: TableMatch, matches: Matches) -> Iterator[str]:
+def _about_terms(terms: TableMatch, matches: Matches, observed: Observed) -> Iterator[str]:
     where = f"subscriptions ({terms.found.source})"
     end = terms.columns.get("ended_on")
     if end is None:
         yield f"{where}: no column says when a term ended. Which one does? Without it no departure can be seen."
+    elif observed.successors.show_last_day:
+        yield (
+            f"ended_on ← {end.name} ({seen(end)}; filled in {end.filled:.0%} of the rows) is read as the last day of "
+            f'the term (ended_on = "last_day"): {observed.successors.told()}. Is that so? {_ends(end)}'
+        )
     else:
         yield (
             f"ended_on ← {end.name} ({seen(end)}; filled in {end.filled:.0%} of the rows): is it the first day without "
             f'the term? If it is the last day with it, set [data] ended_on = "last_day". {_ends(end)}'
         )
     mrr = terms.columns.get("mrr")
-    yearly = _yearly_money(terms)
+    yearly = yearly_money(terms)
     if mrr is not None:
         other = f" {yearly.name} ({seen(yearly)}) was not taken: it is named like a year's money." if yearly else ""
         yield (
             f"mrr ← {mrr.name} ({seen(mrr)}): is it what the term pays a month, also where it is billed by the year, "
-            f"without tax and one-off fees?{other}"
+            f"without tax and one-off fees?{_billed_by_the_year(terms)}{other}"
         )
     elif yearly is not None:
         yield (
@@ -86,7 +118,7 @@ def _about_terms(terms: TableMatch, matches: Matches) -> Iterator[str]:
             f"{where}: no column is named like money a month. Which one is mrr? Without it every term counts as "
             "billed by use."
         )
-    trial = next((name for name in terms.unused if reduced(name) in familiar()["traps"]["trials"]), None)
+    trial = next((name for name in terms.unused if is_called(name, familiar()["traps"]["trials"], "")), None)
     if trial is not None:
         yield (
             f"{where}: are the terms marked {trial} those with mrr 0? Such terms do not count, unless "
@@ -101,6 +133,15 @@ def _about_terms(terms: TableMatch, matches: Matches) -> Iterator[str]:
             f"{terms.found.source} seems to hold accounts and their subscriptions in one. Does it keep every past "
             "term, or is the row overwritten? If so, set [data] subscription_history = false."
         )
+
+
+def _billed_by_the_year(terms: TableMatch) -> str:
+    """The doubt that an amount is of a bill rather than of a month, where some are billed by the year."""
+    billing = terms.columns.get("billing_period")
+    yearly = ("year", "annual", "年")
+    if billing is None or not any(word in value.lower() for value in billing.examples for word in yearly):
+        return ""
+    return f" {billing.name} is {seen(billing)}: if the amount is of one bill, divide the yearly ones by 12 in sql."
 
 
 def _ends(end: FoundColumn) -> str:
@@ -124,6 +165,14 @@ def _about_rows(found: TableMatch) -> Iterator[str]:
             f"{name} ({found.found.source}): only {found.known:.0%} of the sampled rows speak of an account in the "
             "accounts table. Are the ids of another form (spaces, leading zeros), or is it another company's table?"
         )
+    asked = CONFIRMED_BY_USER if name == "subscriptions" else {}
+    for ours in found.columns:
+        if ours in found.guessed and ours not in asked:
+            theirs = found.columns[ours]
+            yield f"{name}.{ours} ← {theirs.name} ({seen(theirs)}): its values say so, not its name. Is that so?"
+    for ours, writing in found.rewritten.items():
+        theirs = found.columns[ours]
+        yield f"{name}.{ours} ← {theirs.name} ({seen(theirs)}) is read as {writing.words} in sql. Is it that?"
     for ours, theirs in found.columns.items():
         column = found.contract.column(ours)
         if column is not None and not theirs.fits(column.type):
@@ -135,7 +184,7 @@ def _about_flags(matches: Matches) -> Iterator[str]:
     """What says that somebody left without being the end of a term."""
     for found in matches.tables.values():
         for name in found.unused:
-            if reduced(name) in familiar()["traps"]["departed_flags"]:
+            if is_called(name, familiar()["traps"]["departed_flags"], ""):
                 yield f"{found.found.source}: {name} says that a customer left, not when. Does ended_on agree with it?"
     for table in matches.departures:
         yield (

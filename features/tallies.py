@@ -1,0 +1,176 @@
+"""The use of each account added up once for a date; all that is said of use is read off these sums.
+
+The usage rows are by far the largest table, so they are passed over twice and no more: once by person, for the amounts
+and the days of use, once by kind of event, for the weeks in which it was done. What is left is small.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+from features.measures import age_days, day_bits, exact_sum, in_steps, in_window, sum_of_steps
+from features.outages import Recorded
+from features.timeline import Moment
+from features.versions import History
+
+__all__ = ["HALF_LIFE_DAYS", "LOOKBACK_DAYS", "Tallies", "day_mask", "days_as_text", "tally"]
+
+LOOKBACK_DAYS: Final = 224
+"""How far back use is looked at: four words of 56 days, one bit a day."""
+
+HALF_LIFE_DAYS: Final = 14
+
+_WORD_DAYS: Final = 56
+_WORDS: Final = tuple(f"w{number}" for number in range(LOOKBACK_DAYS // _WORD_DAYS))
+_SUMS: Final = ("q_7", "q_8_28", "q_29_84", "q_85_112", "q_decayed")
+
+
+@ibis.udf.scalar.builtin(name="bin", signature=(("int64",), "string"))
+def _binary(word):  # type: ignore[no-untyped-def]
+    """The engine's own function: a whole number as ones and noughts, the highest first."""
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """Use as known at a moment, in three tables that the engine keeps while they are in use.
+
+    Attributes
+    ----------
+    accounts
+        One row for each account of the spine: `account_id`, `tenure_days`, `seats`, the quantities `q_7`, `q_28`,
+        `q_84`, `q_before` (of the 84 days before the last 28), `q_decayed` (of the last 84, each day of age weighing
+        less, half of it after `HALF_LIFE_DAYS`), `newest` and `oldest` age of a use in the lookback (null without any),
+        `w0` … `w3` (days of use as bits, 56 a word, newest first), `observed_days` (days to here that were seen, an
+        earlier trial among them), `usual_days` (how many of the 84 days before the last 28 were seen and not lost;
+        null where more than a quarter was lost).
+    people
+        One row for each account and user (null for use without a user): `q_28`, `q_before`, `newest`, `oldest`, words.
+    events
+        One row for each account and kind of event: `weeks` (weeks with it as bits, newest first), `newest`.
+    recorded
+        What the usage table recorded.
+    """
+
+    accounts: ir.Table
+    people: ir.Table
+    events: ir.Table
+    recorded: Recorded
+
+    def beside(self, *found: ir.Table) -> "Tallies":
+        """The same with the columns of further tables of one row for an account beside those of `accounts`."""
+        accounts = self.accounts
+        for table in found:
+            accounts = accounts.left_join(table, "account_id").drop("account_id_right")
+        return replace(self, accounts=accounts)
+
+    def counted(self, amount: ir.NumericValue, days: int) -> ir.NumericValue:
+        """A sum or a count of days over the last so many days, as if no day had been lost.
+
+        `amount` is a column of `accounts`. Missing where more than a quarter was lost; else as `whole` says.
+        """
+        return self.whole(self.recorded.counted(amount, 0, days), days)
+
+    def distinct(self, amount: ir.NumericValue, days: int) -> ir.NumericValue:
+        """The same for distinct people or kinds: those come again, so a few lost days hide few of them."""
+        if 4 * self.recorded.lost_in(0, days) > days:
+            return ibis.null("float64")
+        return self.whole(amount, days)
+
+    def whole(self, amount: ir.NumericValue, days: int) -> ir.NumericValue:
+        """The amount, missing where the table began inside the window, and later than the account."""
+        return self.recorded.whole(amount, days, self.accounts["tenure_days"])
+
+
+def tally(history: History, spine: ir.Table, moment: Moment, recorded: Recorded) -> Tallies:
+    """Add up the use of the accounts of the spine, as known at the moment.
+
+    `spine` needs `account_id`, `tenure_days`, `observed_days` (days of the account's life that the usage table covers)
+    and `seats`.
+    """
+    rows = _recent(history, moment)
+    people = _by_person(rows).cache()
+    accounts = _by_account(people)
+    joined = spine.select("account_id", "tenure_days", "observed_days", "seats").left_join(accounts, "account_id")
+    joined = joined.drop("account_id_right")
+    joined = joined.mutate(
+        **{name: joined[name].fill_null(0) for name in [*_WORDS, "q_7", "q_28", "q_84", "q_before", "q_decayed"]},
+        # Use before the present terms (a trial, an earlier spell) is in the sums, so those days were observed too.
+        observed_days=ibis.greatest(joined["observed_days"], (joined["oldest"] + 1).fill_null(0)),
+    )
+    joined = joined.mutate(usual_days=recorded.usual_days(joined["observed_days"]))
+    return Tallies(joined.cache(), people, _by_event(rows).cache(), recorded)
+
+
+def days_as_text(words: list[ir.IntegerValue]) -> ir.StringValue:
+    """The days of the lookback as text, oldest first: 1 for a day that is marked in the words, 0 for another."""
+    newest, *older = [_binary(word).lpad(_WORD_DAYS, "0") for word in words]
+    text = newest
+    for word in older:
+        text = word + text
+    return text
+
+
+def day_mask(ages: Iterable[int], place: int) -> int:
+    """Ages as bits of the word with that place, as `w0` … `w3` of `Tallies` hold them."""
+    return sum(1 << (age - place * _WORD_DAYS) for age in ages if age // _WORD_DAYS == place)
+
+
+def _recent(history: History, moment: Moment) -> ir.Table:
+    """Usage of the lookback with the age of each row, in the columns that the sums need."""
+    rows = history.known("usage", moment)
+    rows = rows.filter(rows["occurred_at"] >= moment.midnight - timedelta(days=LOOKBACK_DAYS))
+    quantity = rows["quantity"].fill_null(1.0) if "quantity" in rows.columns else ibis.literal(1.0)
+    user = rows["user_id"] if "user_id" in rows.columns else ibis.null("string")
+    age = age_days(rows["occurred_at"], moment.as_of)
+    return rows.select("account_id", "event", user_id=user, steps=in_steps(quantity), age=age)
+
+
+def _by_person(rows: ir.Table) -> ir.Table:
+    """Sums over windows that do not overlap, which touches a row the least often, and the days of use as bits."""
+    age, steps = rows["age"], rows["steps"]
+    fading = (steps * ibis.literal(0.5) ** (age / HALF_LIFE_DAYS)).round().cast("int64")
+    sums = {
+        "q_7": sum_of_steps(steps, in_window(age, 0, 7)),
+        "q_8_28": sum_of_steps(steps, in_window(age, 7, 21)),
+        "q_29_84": sum_of_steps(steps, in_window(age, 28, 56)),
+        "q_85_112": sum_of_steps(steps, in_window(age, 84, 28)),
+        "q_decayed": sum_of_steps(fading, in_window(age, 0, 84)),
+    }
+    words = {word: day_bits(age, place * _WORD_DAYS, _WORD_DAYS) for place, word in enumerate(_WORDS)}
+    people = rows.group_by("account_id", "user_id").agg(newest=age.min(), oldest=age.max(), **sums, **words)
+    return people.mutate(
+        **{word: people[word].fill_null(0) for word in _WORDS},
+        q_28=people["q_7"] + people["q_8_28"],
+        q_before=people["q_29_84"] + people["q_85_112"],
+    )
+
+
+def _by_account(people: ir.Table) -> ir.Table:
+    everyone = ibis.literal(True)
+    sums = {name: exact_sum(people[name], everyone) for name in _SUMS}
+    words = {word: people[word].bit_or() for word in _WORDS}
+    accounts = people.group_by("account_id").agg(
+        newest=people["newest"].min(), oldest=people["oldest"].max(), **sums, **words
+    )
+    q_28, q_85_112 = accounts["q_7"] + accounts["q_8_28"], accounts["q_85_112"]
+    return accounts.select(
+        "account_id",
+        "q_7",
+        "q_decayed",
+        "newest",
+        "oldest",
+        *_WORDS,
+        q_28=q_28,
+        q_84=q_28 + accounts["q_29_84"],
+        q_before=accounts["q_29_84"] + q_85_112,
+    )
+
+
+def _by_event(rows: ir.Table) -> ir.Table:
+    week = (ibis.literal(1, "int64") << (rows["age"] // 7).cast("int64")).bit_or()
+    named = rows.filter(rows["event"].notnull())
+    return named.group_by("account_id", "event").agg(weeks=week, newest=rows["age"].min())

@@ -1,0 +1,113 @@
+"""Where the tables end: a night that looks from far behind the newest row sees a silence that no customer caused."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+from features.contract import CONTRACT, RECORDED_AT, Severity
+from features.timeline import Moment
+from features.versions import History
+from pipeline.errors import RefusedError
+from pipeline.violation import Violation
+
+__all__ = ["is_stale", "refuse_stale", "stale_tables", "usual_gap"]
+
+_WATCHED: Final = ("usage", "subscriptions", "page_visits", "tickets", "invoices")
+_WINDOW_DAYS: Final = 56
+_LEAST_DAYS: Final = 3
+
+
+def stale_tables(past: History, moment: Moment) -> list[Violation]:
+    """The tables whose newest row known at the moment is older than their habit explains.
+
+    Usage, or subscriptions in a company without it, decides whether a run may go on: fatal. The others are warnings. A
+    table is judged as a whole, never by account.
+    """
+    main = "usage" if "usage" in past.tables else "subscriptions"
+    found = []
+    for name in _WATCHED:
+        days = _days_with_rows(past, name, moment) if name in past.tables else []
+        if days and is_stale(days, moment.as_of):
+            found.append(_violation(name, days, moment.as_of, Severity.FATAL if name == main else Severity.WARN))
+    return found
+
+
+def refuse_stale(past: History, moment: Moment) -> list[Violation]:
+    """The tables that are stale and may be.
+
+    Raises
+    ------
+    RefusedError
+        When it is the one that decides.
+    """
+    found = stale_tables(past, moment)
+    for violation in found:
+        if violation.severity is Severity.FATAL:
+            raise RefusedError(f"The tables end too early; nothing was written.\n\n{violation.told()}")
+    return found
+
+
+def usual_gap(days: Sequence[date]) -> int:
+    """The longest way in days from one day with rows to the next, in the 56 days before the newest.
+
+    `days` ascend and are not empty. Where they begin inside the window, its start counts as one of them, so that a
+    table with hardly any rows is given time. Every day is 1, working days are 3, every first of a month is 31.
+
+    >>> usual_gap([date(2026, 9, 4), date(2026, 10, 2), date(2026, 10, 30)])
+    28
+    >>> usual_gap([date(2026, 10, 30)])
+    56
+    """
+    start = days[-1] - timedelta(days=_WINDOW_DAYS)
+    inside = [start, *(day for day in days if day > start)]
+    return max((later - earlier).days for earlier, later in pairwise(inside))
+
+
+def is_stale(days: Sequence[date], as_of: date) -> bool:
+    """Whether the newest day with rows lies further back than twice the usual gap, and more than three days.
+
+    A public holiday beside a weekend doubles a gap without anything being wrong.
+
+    >>> is_stale([date(2026, 9, 1) + timedelta(days=age) for age in range(60)], date(2026, 11, 2))
+    False
+    >>> is_stale([date(2026, 9, 1) + timedelta(days=age) for age in range(60)], date(2026, 11, 3))
+    True
+    """
+    return (as_of - days[-1]).days > max(_LEAST_DAYS, 2 * usual_gap(days))
+
+
+def _days_with_rows(past: History, name: str, moment: Moment) -> list[date]:
+    """Days with a row known at the moment, ascending: those of the last 112 days where they suffice, else all."""
+    rows = past.known(name, moment)
+    day = _time(rows, name).date()
+    recent = moment.as_of - timedelta(days=2 * _WINDOW_DAYS)
+    found = _distinct(rows.filter(day > recent), name)  # of a large table in time order little is read
+    whole = found and found[-1] > recent + timedelta(days=_WINDOW_DAYS)
+    return found if whole else _distinct(rows, name)
+
+
+def _distinct(rows: ir.Table, name: str) -> list[date]:
+    days = rows.select(day=_time(rows, name).date()).distinct().filter(ibis._["day"].notnull())
+    return [row["day"] for row in days.order_by("day").to_pyarrow().to_pylist()]
+
+
+def _time(rows: ir.Table, name: str) -> ir.TimestampValue:
+    """When a row brought news: of a subscription, which is edited as well, when its version was recorded."""
+    happened = rows[CONTRACT[name].event_time].cast("timestamp")
+    if name == "subscriptions" and RECORDED_AT in rows.columns:
+        return ibis.greatest(happened, rows[RECORDED_AT].fill_null(happened))
+    return happened
+
+
+def _violation(name: str, days: Sequence[date], as_of: date, severity: Severity) -> Violation:
+    newest, gap = days[-1], usual_gap(days)
+    often = "every day" if gap == 1 else f"every {gap} days"
+    rule = f"has its newest row on {newest}, {(as_of - newest).days} days before {as_of}; usually one comes {often}"
+    remedy = "Load the missing days: what happened in them is not in the figures."
+    if severity is Severity.FATAL:
+        remedy = f"Load the missing days, or look from the day after the newest row: --as-of {newest + timedelta(1)}."
+    return Violation(name, CONTRACT[name].event_time, rule, None, None, (), remedy, severity)

@@ -1,0 +1,131 @@
+"""Patterns as sentences: numbers agree with their nouns in English, Han and Latin keep their distance in Chinese.
+
+A pattern such as "Active on {active_days_28:n} of the last 28 days." says how each value is to be written:
+
+========== ================================================ =======================================
+``n``      a whole number                                    1,240 · less than 1 · 不到 1
+``d``      one decimal                                       3.4
+``percent`` a share                                          18 % · 18%
+``part``   a share in words                                  about half · 一半
+``ahead``  the date so many days after the night             14 January · 1 月 14 日
+``ago``    the date so many days before it                   1 October · 10 月 1 日
+``months`` a length of time given in days                    3 months · 3 个月
+``inferred`` that the date before it is a guess, or nothing   or so, judging by their billing
+``text``   a word, as it stands
+========== ================================================ =======================================
+"""
+
+import re
+import string
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from typing import Final
+
+from pipeline.amounts import STYLES, Language
+
+__all__ = ["Value", "named_in", "written"]
+
+Value = float | str | None
+
+
+def written(pattern: str, known: Mapping[str, Value], as_of: date, language: Language) -> str:
+    """The pattern with the values of `known`, which must have all that it names, as of a night."""
+    return _chinese(pattern, known, as_of) if language == "zh" else _english(pattern, known, as_of)
+
+
+def named_in(pattern: str) -> frozenset[str]:
+    """The features whose values a pattern gives.
+
+    >>> sorted(named_in("{a:n} of {b:n} seats, {a:percent}"))
+    ['a', 'b']
+    """
+    return frozenset(name for _, name, _ in _pieces(pattern) if name)
+
+
+@cache
+def _pieces(pattern: str) -> tuple[tuple[str, str | None, str | None], ...]:
+    """A pattern as (text, name of the feature that follows it, how it is written); a catalogue has some hundreds."""
+    return tuple((literal, name, style) for literal, name, style, _ in string.Formatter().parse(pattern))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# English: numbers below eleven open a sentence as words, and a noun agrees with the number before it.
+
+_SMALL: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+_SINGULAR: Final = {
+    "actions": "action",
+    "days": "day",
+    "hours": "hour",
+    "invoices": "invoice",
+    "messages": "message",
+    "months": "month",
+    "people": "person",
+    "seats": "seat",
+    "subscriptions": "subscription",
+    "tickets": "ticket",
+    "times": "time",
+    "users": "user",
+    "visits": "visit",
+    "weeks": "week",
+    "years": "year",
+}
+_VERBS: Final = {"are": "is", "were": "was", "have": "has", "sound": "sounds", "take": "takes", "need": "needs"}
+_NONE_OF: Final = re.compile(r"^No of\b|(?<![\w,.])0 of\b")
+_ONE: Final = "\ue000"  # stands behind a rendered 1 until its noun and verb agree; a private code point, in no text
+_ONE_NOUN: Final = re.compile(
+    rf"{_ONE}( (?:paid |open |late |failed )?)({'|'.join(_SINGULAR)})\b(?: ({'|'.join(_VERBS)})\b)?"
+)
+_ONE_OF: Final = re.compile(rf"{_ONE}( of [^.,;:()]*?) ({'|'.join(_VERBS)})\b")
+
+
+def _english(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
+    text = ""
+    for literal, name, style in _pieces(pattern):
+        text += literal
+        if name is None:
+            continue
+        value = known[name]
+        rendered = STYLES[style or "text"](value, as_of, "en")
+        one = style == "n" and rendered in ("1", "less than 1")
+        if style == "n" and not text and rendered.isdecimal() and int(rendered) < len(_SMALL):
+            rendered = _SMALL[int(rendered)]
+        text += rendered + (_ONE if one else "")
+    if " of" in text:
+        text = _NONE_OF.sub(lambda found: "None of" if found[0] == "No of" else "none of", text)
+    text = text.replace("No people ", "Nobody ")
+    if _ONE in text:
+        text = _ONE_OF.sub(lambda found: f"{_ONE}{found[1]} {_VERBS[found[2]]}", text)
+        text = _ONE_NOUN.sub(_singular, text).replace(_ONE, "").replace("every 1 day", "every day")
+    return text[:1].upper() + text[1:]
+
+
+def _singular(found: re.Match[str]) -> str:
+    verb = f" {_VERBS[found[3]]}" if found[3] else ""
+    return f"{found[1]}{_SINGULAR[found[2]]}{verb}"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Chinese: one space between Han and Latin or digits, none between Han and Han.
+
+_HAN: Final = r"[\u4e00-\u9fff]"
+_HAN_GAP: Final = re.compile(rf"(?<={_HAN}) (?={_HAN})")
+
+
+def _chinese(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
+    text = ""
+    for literal, name, style in _pieces(pattern):
+        text = _beside(text, _HAN_GAP.sub("", literal))  # the name of a page group was set into its pattern with one
+        if name is not None:
+            text = _beside(text, STYLES[style or "text"](known[name], as_of, "zh"))
+    return text.replace("大约每 1 天用一次", "几乎天天在用")
+
+
+def _beside(left: str, right: str) -> str:
+    before, after = left.rstrip(" "), right.lstrip(" ")
+    seam = before[-1:] + after[:1]
+    if re.fullmatch(f"{_HAN}{{2}}", seam):
+        return before + after
+    if re.fullmatch(f"{_HAN}[0-9A-Za-z]|[0-9A-Za-z]{_HAN}", seam):
+        return f"{before} {after}"
+    return left + right

@@ -1,0 +1,94 @@
+"""The past as the tables tell it: labelled snapshots of many dates, by several processes side by side.
+
+A date costs seconds of writing its query, on one core and whatever the company's size, so dates are shared out over the
+cores. Each process opens the tables for itself; which one computes a date changes nothing in it.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from multiprocessing import get_context
+from typing import Final, Self
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from features.build import Recipe, catalogue
+from features.labels import spells_today
+from features.outages import Coverage, coverage
+from features.training_set import labelled_snapshot
+from features.versions import History
+from pipeline.run_log import RunLog
+from pipeline.settings import Settings
+from pipeline.sources import Opened, history, open_sources
+from pipeline.ticket_words import add_sentiment
+
+__all__ = ["Past", "snapshot_frames"]
+
+_DATES_FOR_A_PROCESS: Final = 6
+"""Below so many dates each, opening the tables once more takes longer than it saves."""
+
+_MOST_PROCESSES: Final = 4
+
+
+@dataclass(frozen=True)
+class Past:
+    """One company's history, with what every snapshot needs and no date changes."""
+
+    history: History
+    recipe: Recipe
+    scorer: str | None
+    today: date
+    spells: ir.Table | None
+    covered: Coverage
+
+    @classmethod
+    def of(cls, opened: Opened, settings: Settings, today: date) -> Self:
+        """The past of tables that have been opened; tickets are judged on the way."""
+        scorer = add_sentiment(opened)
+        past = history(opened, settings)
+        listed = catalogue(past, settings.pages, settings.company.currency, settings.data.categories)
+        spells = None
+        if past.rules.definition == "subscription":
+            spells = opened.engine.create_table("_spells_today", spells_today(past, today), temp=True)
+        return cls(past, Recipe(listed, settings.pages), scorer, today, spells, coverage(past))
+
+    def snapshot(self, as_of: date) -> pd.DataFrame:
+        """Every customer of that date: features as known then, label as known today. See `labelled_snapshot`."""
+        rows = labelled_snapshot(self.history, as_of, self.today, self.recipe, self.spells, self.covered)
+        frame: pd.DataFrame = rows.to_pandas()
+        return frame
+
+
+def snapshot_frames(past: Past, settings: Settings, dates: Sequence[date], log: RunLog) -> list[pd.DataFrame]:
+    """The snapshots of the dates, in their order."""
+    processes = min(os.cpu_count() or 1, _MOST_PROCESSES, len(dates) // _DATES_FOR_A_PROCESS)
+    frames = []
+    if processes < 2:
+        for place, day in enumerate(dates):
+            log.step("features of past snapshots", place, len(dates))
+            frames.append(past.snapshot(day))
+        return frames
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_open, initargs=(settings, past.today)
+    ) as pool:
+        for place, frame in enumerate(pool.map(_snapshot, dates)):
+            log.step("features of past snapshots", place, len(dates))
+            frames.append(frame)
+    return frames
+
+
+_here: Past | None = None
+
+
+def _open(settings: Settings, today: date) -> None:
+    """In a process of the pool: open the tables once."""
+    global _here  # noqa: PLW0603 - a pool hands its tasks nothing but their arguments
+    _here = Past.of(open_sources(settings), settings, today)
+
+
+def _snapshot(as_of: date) -> pd.DataFrame:
+    assert _here is not None
+    return _here.snapshot(as_of)
