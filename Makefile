@@ -8,10 +8,10 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test lint format lock clean environment
+.PHONY: help demo test lint format lock ablation bench clean environment
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: environment ## a demo company in demo/: its data, a model, the list of one night
 	@$(BIN)/churn demo demo
@@ -42,6 +42,23 @@ lock: environment ## write both lock files from pyproject.toml; UPGRADE=1 takes 
 
 COMPILE := $(if $(UPGRADE),--upgrade) --python-version 3.11 --generate-hashes --universal --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet
+
+reasons: environment ## write docs/reasons.md from the catalogue
+	@$(BIN)/python tests/render_reasons.py
+
+REAL := ../shared/data
+ABLATION := $(BIN)/python tests/benchmarks/ablation.py
+
+ablation: environment ## write docs/ablation: what each family of features is worth, on a demo company of 10,000 and others
+	@$(ABLATION) --demo 10000 --title 'a demo company of 10,000' --out docs/ablation/demo.md
+	@for name in wholesale crm5; do \
+		if [ -d $(REAL)/$$name ]; then $(ABLATION) tests/companies/$$name.toml --title $$name --out docs/ablation/$$name.md; \
+		else echo "$$name: $(REAL)/$$name is absent, its page stays as it is"; fi; done
+
+ACCOUNTS := 10000 100000
+
+bench: environment ## write docs/benchmarks.md: what a night's features cost; ACCOUNTS chooses sizes
+	@$(BIN)/python tests/benchmarks/engine.py $(ACCOUNTS)
 
 clean: ## remove .venv, the demo company and every cache
 	@rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

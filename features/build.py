@@ -19,7 +19,10 @@ from features.tallies import tally
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["SPINE", "Recipe", "build", "catalogue", "listed", "spine"]
+__all__ = ["DEFINITIONS", "SPINE", "Recipe", "build", "catalogue", "listed", "spine"]
+
+DEFINITIONS = 1
+"""Raised whenever a feature comes to mean something else under its name: a model trained before must not be fed it."""
 
 SPINE = ("account_id", "root_id", "as_of", "state", "since", "last_day", "mrr")
 """Columns that come with every row of `build` beside the features."""

@@ -42,7 +42,7 @@ def compute(history: History, spine: ir.Table, moment: Moment, use: ir.Table | N
         here = here.mutate(active_days_28=ibis.null("float64"), active_days_usual=ibis.null("float64"))
     result = here.cache()
     if kinds:
-        everyone = _everyone(result, _gone(history, moment, kinds), kinds).cache()
+        everyone = _everyone(result, _gone(history, moment, kinds).cache(), kinds).cache()
         for kind in kinds:
             result = _beside(result, everyone, kind)
     if {"segment", "plan"} <= set(kinds):
@@ -52,17 +52,20 @@ def compute(history: History, spine: ir.Table, moment: Moment, use: ir.Table | N
 
 def _everyone(here: ir.Table, gone: ir.Table, kinds: list[str]) -> ir.Table:
     """Customers here and gone, one row each: what they are, and in whole numbers what is added up over peers."""
+    # Under notice, or back after the grace: who left in the half year counts among those gone alone.
+    left = gone.select(_left="account_id").distinct()
+    here = here.left_join(left, [("account_id", "_left")])
     compared = here["active_days_usual"].notnull() & here["active_days_28"].notnull()
     one, none = ibis.literal(1, "int64"), ibis.literal(0, "int64")
     present = {
-        "here": one,
+        "here": here["_left"].isnull().cast("int64"),
         "gone": none,
         "compared": compared.cast("int64"),
         "now": compared.ifelse(in_steps(here["active_days_28"]), none),
         "usual": compared.ifelse(in_steps(here["active_days_usual"]), none),
     }
-    left = dict.fromkeys(_SUMS, none) | {"gone": one}
-    return here.select(*kinds, "root_id", **present).union(gone.select(*kinds, "root_id", **left))
+    departed = dict.fromkeys(_SUMS, none) | {"gone": one}
+    return here.select(*kinds, "root_id", **present).union(gone.select(*kinds, "root_id", **departed))
 
 
 def _beside(result: ir.Table, everyone: ir.Table, kind: str) -> ir.Table:
@@ -105,18 +108,17 @@ def _gone(history: History, moment: Moment, kinds: list[str]) -> ir.Table:
 
 
 def _last_plans(history: History, moment: Moment) -> ir.Table:
-    """The plan of each account's newest ended term; of several, that of the term that paid most."""
-    ended = terms(history, moment)
-    ended = ended.filter(ended["ended_on"].notnull())
-    mrr = ended["mrr"].fill_null(0.0) if "mrr" in ended.columns else ibis.literal(0.0)
-    order = [ibis.desc(ended["started_on"]), ibis.desc(mrr), ended["plan"]]
+    """The plan of each account's newest term; of several, that of the term that pays most."""
+    known = terms(history, moment)
+    mrr = known["mrr"].fill_null(0.0) if "mrr" in known.columns else ibis.literal(0.0)
+    order = [ibis.desc(known["started_on"]), ibis.desc(mrr), known["plan"]]
     place = ibis.row_number().over(group_by="account_id", order_by=order)
-    ended = ended.select("account_id", "plan", _place=place)
-    return ended.filter(ended["_place"] == 0).select("account_id", "plan")
+    known = known.select("account_id", "plan", _place=place)
+    return known.filter(known["_place"] == 0).select("account_id", "plan")
 
 
 def _place(result: ir.Table, alike: list[str]) -> ir.FloatingValue:
-    """Share of the customers alike that use it on fewer days, those on as many counted half."""
+    """Share of the customers alike, siblings among them, that use it on fewer days; those on as many counted half."""
     used = result["active_days_28"]
     fewer = ibis.rank().over(group_by=alike, order_by=[used])
     same = used.count().over(group_by=[*alike, used])

@@ -31,6 +31,8 @@ _LEAST_ACCOUNTS: Final = 20
 _FALL: Final = 0.3
 _SEASON_DAYS: Final = 3
 _LARGEST_LOSS: Final = 0.25
+_REGULAR: Final = 0.05
+_OLDEST_DAYS: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,17 @@ class Coverage:
         """What the source had recorded by the moment; nothing for a table that the company does not have."""
         heard: dict[date, int] = {}
         for day, known_from, accounts in self.arrivals.get(source, ()):
-            if known_from <= moment.as_of:
-                heard[day] = heard.get(day, 0) + accounts
+            if known_from <= moment.as_of and (moment.as_of - day).days <= _OLDEST_DAYS:
+                # What came in several loads is told by the largest: an account may be in each of them.
+                heard[day] = max(heard.get(day, 0), accounts)
         if not heard:
             return Recorded()
+        # A stray row from before the tracker was there, with a clock gone wrong, begins nothing.
+        regular = max(1.0, _REGULAR * median(heard.values()))
+        first = min(day for day, accounts in heard.items() if accounts >= regular)
+        heard = {day: accounts for day, accounts in heard.items() if day >= first}
         ages = sorted((moment.as_of - day).days - 1 for day in lost_days(heard, moment.as_of))
-        return Recorded((moment.as_of - min(heard)).days - 1, tuple(ages))
+        return Recorded((moment.as_of - first).days - 1, tuple(ages))
 
 
 def coverage(history: History) -> Coverage:
@@ -160,11 +167,16 @@ def _arrivals(history: History, name: str) -> tuple[tuple[date, date, int], ...]
         if rules.recorded_from is not None:
             in_bulk = in_bulk | (recorded <= rules.recorded_from)
         known_from = in_bulk.ifelse(known_from, ibis.greatest(known_from, late))
-    days = table.select("account_id", day=day, known_from=known_from).group_by("day", "known_from")
+    rows = table.select("account_id", day=day, known_from=known_from)
+    key = CONTRACT[name].key
+    if key is not None:  # later versions of a row bring nobody new, and older days would have more of them
+        rows = table.select("account_id", _key=key, day=day, known_from=known_from).group_by("_key", "account_id")
+        rows = rows.agg(day=ibis._["day"].min(), known_from=ibis._["known_from"].min())
+    days = rows.group_by("day", "known_from")
     # An estimate to a few in a hundred, alike on every run, is enough to tell a fall to a third and costs one pass.
     found = days.agg(accounts=ibis._["account_id"].approx_nunique()).filter(ibis._["day"].notnull())
-    rows = found.order_by("day", "known_from").to_pyarrow().to_pylist()
-    return tuple((row["day"], row["known_from"], row["accounts"]) for row in rows)
+    counted = found.order_by("day", "known_from").to_pyarrow().to_pylist()
+    return tuple((row["day"], row["known_from"], row["accounts"]) for row in counted)
 
 
 def lost_days(heard: Mapping[date, int], as_of: date) -> frozenset[date]:

@@ -1,4 +1,4 @@
-"""Where the tables end: a night that looks from far behind the newest row sees a silence that no customer caused."""
+"""Where the tables end and what they lost: silences that no customer caused."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -9,30 +9,45 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contract import CONTRACT, RECORDED_AT, Severity
+from features.outages import JUDGED, Coverage
 from features.timeline import Moment
 from features.versions import History
 from pipeline.errors import RefusedError
 from pipeline.violation import Violation
 
-__all__ = ["is_stale", "refuse_stale", "stale_tables", "usual_gap"]
+__all__ = ["is_stale", "lost_days", "refuse_stale", "stale_tables", "usual_gap"]
 
 _WATCHED: Final = ("usage", "subscriptions", "page_visits", "tickets", "invoices")
 _WINDOW_DAYS: Final = 56
 _LEAST_DAYS: Final = 3
+_MOST_NAMED: Final = 5
 
 
 def stale_tables(past: History, moment: Moment) -> list[Violation]:
     """The tables whose newest row known at the moment is older than their habit explains.
 
-    Usage, or subscriptions in a company without it, decides whether a run may go on: fatal. The others are warnings. A
-    table is judged as a whole, never by account.
+    Usage decides whether a run may go on: fatal. The others are warnings: a company may sell and lose nothing for a
+    while. A table is judged as a whole, never by account.
     """
-    main = "usage" if "usage" in past.tables else "subscriptions"
     found = []
     for name in _WATCHED:
         days = _days_with_rows(past, name, moment) if name in past.tables else []
         if days and is_stale(days, moment.as_of):
-            found.append(_violation(name, days, moment.as_of, Severity.FATAL if name == main else Severity.WARN))
+            found.append(_violation(name, days, moment.as_of, Severity.FATAL if name == "usage" else Severity.WARN))
+    return found
+
+
+def lost_days(covered: Coverage, moment: Moment, days: int) -> list[Violation]:
+    """The tables that lost a day, for all accounts at once, among the last so many: a warning each."""
+    found = []
+    for name in JUDGED:
+        ages = [age for age in covered.recorded(name, moment).lost if age < days]
+        if ages:
+            lost = [moment.as_of - timedelta(days=age + 1) for age in reversed(ages)]
+            told = ", ".join(str(day) for day in lost[-_MOST_NAMED:])
+            rule = f"heard of almost nobody on {len(lost)} of the last {days} days, the newest of them {told}"
+            remedy = "These days count as unknown. If their rows exist, load them; they count from their arrival on."
+            found.append(Violation(name, CONTRACT[name].event_time, rule, None, None, (), remedy, Severity.WARN))
     return found
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from features.build import catalogue, listed
 from features.contract import Severity
 from features.labels import churns
+from features.outages import coverage
 from models.training import LEAST_DEPARTURES
 from pipeline.checks import check_contract
-from pipeline.freshness import stale_tables
+from pipeline.freshness import lost_days, stale_tables
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import freshness, history, open_sources
@@ -92,8 +93,10 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         chosen = settings.data.categories
         names = tuple(feature.name for feature in catalogue(past, settings.pages, categories=chosen))
         every = listed(settings.pages, categories=chosen)
+        moment = past.rules.moment(today)
+        silent = [*stale_tables(past, moment), *lost_days(coverage(past), moment, 364)]
         return Inspection(
-            violations=_fatal_first([*violations, *stale_tables(past, past.rules.moment(today))]),
+            violations=_fatal_first([*violations, *silent]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},
             newest=freshness(opened),
             today=today,

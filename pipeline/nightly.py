@@ -11,9 +11,10 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from features.build import Recipe, build, catalogue
+from features.build import DEFINITIONS, Recipe, build, catalogue
 from features.cohort import states
 from features.contract import RECORDED_AT
+from features.outages import Coverage, coverage
 from features.timeline import Moment
 from features.versions import History
 from models.churn_model import ChurnModel
@@ -24,7 +25,7 @@ from pipeline.caveats import caveats, hindsight
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
-from pipeline.freshness import refuse_stale
+from pipeline.freshness import lost_days, refuse_stale
 from pipeline.inputs import inputs, parts
 from pipeline.publication import Run, publish
 from pipeline.run_log import RunLog
@@ -81,8 +82,9 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         log.step("features of tonight")
         past, recipe = see(opened, settings, model)
         moment = past.rules.moment(day)
-        violations += refuse_stale(past, moment)
-        known = tonight(past, moment, recipe)
+        covered = coverage(past)
+        violations += [*refuse_stale(past, moment), *lost_days(covered, moment, 84)]
+        known = tonight(past, moment, recipe, covered)
         until = _last_use(past, moment)
         saw = inputs(past, moment, known, recipe)
     finally:
@@ -136,6 +138,11 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
         When the settings ask another question than the model answers, or its tables, columns or ticket scorer are gone.
     """
     remembered = model.about
+    if remembered.get("definitions") != DEFINITIONS:
+        raise RefusedError(
+            f"The model learned from features as they were defined before ({remembered.get('definitions', 'unnamed')}, "
+            f"now {DEFINITIONS}); the same names mean something else now. Train again: churn train."
+        )
     for key, value in settings.question().items():
         if remembered[key] != value:
             raise RefusedError(
@@ -167,13 +174,13 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
     return past, Recipe(model.features, groups)
 
 
-def tonight(past: History, moment: Moment, recipe: Recipe) -> pd.DataFrame:
+def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | None = None) -> pd.DataFrame:
     """Everyone who is a customer or lapsed lately, with name, owner and features. Sorted by `account_id`."""
     everyone = states(past, moment).filter(ibis._["state"] != "gone")
     accounts = past.known("accounts", moment)
     about = {name: accounts[name] if name in accounts.columns else ibis.null("string") for name in ("name", "owner")}
     everyone = everyone.left_join(accounts.select("account_id", **about), "account_id").drop("account_id_right")
-    features = build(past, moment, recipe).drop("state", "since", "last_day")
+    features = build(past, moment, recipe, covered).drop("state", "since", "last_day")
     rows = everyone.left_join(features, "account_id").drop("account_id_right")
     frame: pd.DataFrame = rows.order_by("account_id").to_pandas()
     return frame.assign(root_id=frame["root_id"].fillna(frame["account_id"]))

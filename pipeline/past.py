@@ -5,8 +5,10 @@ cores. Each process opens the tables for itself; which one computes a date chang
 """
 
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import date
 from multiprocessing import get_context
@@ -20,6 +22,7 @@ from features.labels import spells_today
 from features.outages import Coverage, coverage
 from features.training_set import labelled_snapshot
 from features.versions import History
+from pipeline.errors import FailedError
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import Opened, history, open_sources
@@ -71,13 +74,26 @@ def snapshot_frames(past: Past, settings: Settings, dates: Sequence[date], log: 
             log.step("features of past snapshots", place, len(dates))
             frames.append(past.snapshot(day))
         return frames
-    with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_open, initargs=(settings, past.today)
-    ) as pool:
-        for place, frame in enumerate(pool.map(_snapshot, dates)):
-            log.step("features of past snapshots", place, len(dates))
-            frames.append(frame)
+    arguments = (_share(settings, processes), past.today)
+    with ProcessPoolExecutor(processes, get_context("spawn"), _open, arguments) as pool:
+        try:
+            for place, frame in enumerate(pool.map(_snapshot, dates)):
+                log.step("features of past snapshots", place, len(dates))
+                frames.append(frame)
+        except BrokenProcessPool as error:
+            raise FailedError(
+                f"A process that computed past snapshots was ended, {len(frames)} of {len(dates)} dates done: most "
+                "likely the machine ran out of memory. Lower [engine] memory_limit, or give it more."
+            ) from error
     return frames
+
+
+def _share(settings: Settings, processes: int) -> Settings:
+    """The settings of one of several processes, which share the memory and the cores."""
+    size = re.fullmatch(r"\s*([\d.]+)\s*([A-Za-z]+|%)\s*", settings.engine.memory_limit)
+    limit = settings.engine.memory_limit if size is None else f"{float(size[1]) / processes:.3f}{size[2]}"
+    engine = settings.engine.model_copy(update={"memory_limit": limit, "threads": 1})
+    return settings.model_copy(update={"engine": engine})
 
 
 _here: Past | None = None

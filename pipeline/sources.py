@@ -4,6 +4,7 @@ Files are read by DuckDB where they lie. Text is cast here, once; a value that c
 counted by the check at the door, which sees both sides.
 """
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -90,7 +91,9 @@ def _engine(settings: Settings) -> Any:
     except Exception as error:
         raise UsageError(f"[engine] memory_limit = {settings.engine.memory_limit!r}: {error}") from error
     engine.raw_sql("SET TimeZone = 'UTC'")
-    engine.raw_sql(f"SET temp_directory = {quoted(str(settings.folder / '.spill'))}")
+    # Engines that share a folder would write over one another's files. DuckDB removes its own at the end.
+    spill = settings.folder / ".spill" / uuid.uuid4().hex
+    engine.raw_sql(f"SET temp_directory = {quoted(str(spill))}")
     engine.raw_sql("SET autoinstall_known_extensions = false")
     engine.raw_sql("SET preserve_insertion_order = false")
     engine.raw_sql(f"SET file_search_path = {quoted(str(settings.folder))}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
-from features.build import Recipe
+from features.build import DEFINITIONS, Recipe
 from features.cohort import states
 from features.labels import churns
 from features.versions import History
@@ -218,6 +218,7 @@ def _remembered(settings: Settings, collected: Collected, tested: Backtest | Non
     """What a night must know to see accounts exactly as the training did."""
     return {
         "trained_as_of": str(collected.frame["as_of"].max().date()),
+        "definitions": DEFINITIONS,
         "versioned": sorted(collected.history.versioned),
         "page_groups": {group: list(patterns) for group, patterns in collected.recipe.page_groups.items()},
         "categories": list(settings.data.categories),

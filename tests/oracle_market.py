@@ -14,6 +14,7 @@ HALF_A_YEAR = 182
 def market(seen: Known, everyone: dict[str, Values]) -> dict[str, Values]:
     """`everyone` holds the values of all customers of the date; what comes back is added to them."""
     gone = departed(seen)
+    everyone = {name: {**values, "account_id": name} for name, values in everyone.items()}
     return {name: {**of(own, everyone, gone), "usage_place": place(name, everyone)} for name, own in everyone.items()}
 
 
@@ -21,11 +22,12 @@ def of(own: Values, everyone: dict[str, Values], gone: list[Values]) -> Values:
     values: Values = {}
     for kind in ("segment", "industry", "plan"):
         word = own.get(kind)
-        here = [o for o in everyone.values() if word and o.get(kind) == word and o["root_id"] != own["root_id"]]
+        there = [o for o in everyone.values() if word and o.get(kind) == word and o["root_id"] != own["root_id"]]
+        here = [o for o in there if o["account_id"] not in {one["account_id"] for one in gone}]
         left = [o for o in gone if word and o[kind] == word and o["root_id"] != own["root_id"]]
         enough = len(here) + len(left) >= LEAST_PEERS
         values[f"peer_churn_{kind}"] = len(left) / (len(here) + len(left)) if enough else None
-        compared = [o for o in here if o["active_days_usual"] is not None and o["active_days_28"] is not None]
+        compared = [o for o in there if o["active_days_usual"] is not None and o["active_days_28"] is not None]
         usual = sum(round(o["active_days_usual"], 3) for o in compared)
         now = sum(o["active_days_28"] for o in compared)
         values[f"peer_trend_{kind}"] = now / usual - 1 if len(compared) >= LEAST_PEERS and usual > 0 else None
@@ -63,9 +65,9 @@ def departed(seen: Known) -> list[Values]:
         root = name
         while parents.get(root) is not None:
             root = parents[root]
-        ended = [term.row for term in terms(seen.company, seen.rules, name, seen.as_of) if term.ended_on is not None]
-        newest = max(ended, key=lambda row: (row["started_on"], row["mrr"] or 0), default={})
+        held = [term.row for term in terms(seen.company, seen.rules, name, seen.as_of)]
+        newest = max(held, key=lambda row: (row["started_on"], row["mrr"] or 0), default={})
         about = accounts.get(name, {})
         kinds = {"segment": about.get("segment"), "industry": about.get("industry"), "plan": newest.get("plan")}
-        found.append({"root_id": root, **kinds})
+        found.append({"account_id": name, "root_id": root, **kinds})
     return found

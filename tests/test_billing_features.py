@@ -156,7 +156,7 @@ SENTENCES: list[tuple[str, str, float, dict[str, float], Language]] = [
         "en",
     ),
     (
-        "A payment failed on 1 October; before these twelve weeks none ever had.",
+        "A payment failed on 1 October; before these twelve weeks none is on record.",
         "first_payment_failure_84",
         1.0,
         {"days_since_payment_failure": 32.0},

@@ -365,7 +365,7 @@ SENTENCES: list[tuple[str, str, float, dict[str, float | str], Language]] = [
     ),
     ("They gave notice on one of their 3 subscriptions.", "products_under_notice", 1.0, {"products": 3.0}, "en"),
     ("They are in their first term: no renewal has come up yet.", "renewals_survived", 0.0, {}, "en"),
-    ("曾经离开过一次,后来又回来了。", "returns", 1.0, {}, "zh"),
+    ("订阅中断过一次,后来又续上了。", "returns", 1.0, {}, "zh"),
 ]
 
 

@@ -119,9 +119,21 @@ TWICE = {"nps_last": 4.0, "days_since_nps_last": 43.0, "nps_before": 8.0, "days_
 SILENT = {"usual_answer_gap_days": 91.0, "days_since_answer": 250.0}
 
 SENTENCES: list[tuple[Language, str, float, dict[str, float], str]] = [
-    ("en", "nps_change", -4.0, TWICE, "They gave 4 out of 10 on 3 October; on 12 April it was 8."),
+    (
+        "en",
+        "nps_change",
+        -4.0,
+        TWICE,
+        "Asked whether they would recommend us, they gave 4 out of 10 on 3 October; on 12 April it was 8.",
+    ),
     ("zh", "nps_change", -4.0, TWICE, "10 月 3 日给的推荐分是 4 分(满分 10 分),4 月 12 日那次是 8 分。"),
-    ("en", "nps_last", 0.0, {"days_since_nps_last": 43.0}, "They gave 0 out of 10 on 3 October."),
+    (
+        "en",
+        "nps_last",
+        0.0,
+        {"days_since_nps_last": 43.0},
+        "Asked whether they would recommend us, they gave 0 out of 10 on 3 October.",
+    ),
     (
         "en",
         "survey_csat_last",

@@ -116,13 +116,13 @@ def test_rows_that_have_not_arrived_are_not_there() -> None:
     assert {} == stale(past(usage=table("usage", days, recorded_at=recorded)))
 
 
-def test_without_usage_subscriptions_decide_by_when_they_were_recorded() -> None:
+def test_subscriptions_are_judged_by_when_they_were_recorded() -> None:
     """Few begin, but a table that is loaded every night says so in recorded_at."""
     starts = every(1, date(2026, 6, 1), 100)
     terms = {"account_id": "A-1", "subscription_id": [f"S-{n}" for n in range(100)], "started_on": starts}
     terms |= {"ended_on": pd.Series([None] * 100, dtype="object")}
     frame = pd.DataFrame(terms).astype({"started_on": "datetime64[s]", "ended_on": "datetime64[s]"})
-    assert {"subscriptions": Severity.FATAL} == stale(past(subscriptions=ibis.memtable(frame)))
+    assert {"subscriptions": Severity.WARN} == stale(past(subscriptions=ibis.memtable(frame)))
     recorded = [datetime(2026, 10, 30, 1, tzinfo=UTC).replace(tzinfo=None)] * 100
     assert {} == stale(past(subscriptions=ibis.memtable(frame.assign(recorded_at=recorded))))
     with_use = past(subscriptions=ibis.memtable(frame), usage=table("usage", every(1, TODAY)))

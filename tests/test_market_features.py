@@ -124,3 +124,27 @@ def test_a_peer_in_its_grace_has_not_left_yet(engine: Any) -> None:
         rows.append(computed(engine, SmallCompany(tables, drawn.versioned, None, TODAY, DATES), as_of))
     one = next(name for name in rows[0] if rows[0][name]["plan"] == staying["plan"] and name != staying["account_id"])
     assert rows[0][one]["peer_churn_plan"] < rows[1][one]["peer_churn_plan"]
+
+
+def test_who_gave_notice_has_left_once(engine: Any) -> None:
+    """With `event = "notice"` an account under notice is gone, on the plan it still has, and not here as well."""
+    drawn = company()
+    as_of = DATES[1]
+    rules = Rules(definition="subscription", event="notice", grace_days=30, horizon_days=60)
+    staying = [row for row in drawn.tables["subscriptions"] if row["ended_on"] is None][:12]
+    noticed = {row["account_id"] for row in staying}
+    terms = [
+        row | {"notice_on": as_of - timedelta(days=60) if row["account_id"] in noticed else None}
+        for row in drawn.tables["subscriptions"]
+    ]
+    changed = SmallCompany({**drawn.tables, "subscriptions": terms}, drawn.versioned, None, TODAY, DATES)
+    expected = features(changed, rules, as_of, {})
+    with loaded(engine, changed, rules) as history:
+        recipe = Recipe(catalogue(history, {}), {})
+        rows = build(history, history.rules.moment(as_of), recipe).to_pyarrow().to_pylist()
+    found = {row["account_id"]: row for row in rows}
+    for name in ("peer_churn_plan", "peer_churn_industry"):
+        assert {account: values[name] for account, values in expected.items()} == {
+            account: near(row[name]) for account, row in found.items()
+        }
+    assert max(row["peer_churn_plan"] or 0.0 for row in found.values()) > 0.1

@@ -11,6 +11,7 @@ from small_companies import SmallCompany
 
 from features.outages import Coverage, Recorded, coverage, lost_days
 from features.timeline import Moment
+from pipeline import freshness
 
 FIRST = date(2025, 1, 6)  # a Monday
 
@@ -146,3 +147,48 @@ def test_rows_delivered_later_heal_the_day_from_their_arrival_on(engine: Any) ->
         lost = {n: found.recorded("usage", Moment(FIRST + timedelta(days=n), 6)).lost for n in (74, 75, 76)}
         assert (3,) == lost[74]
         assert {n: () if n >= known_on else (n - 71,) for n in (75, 76)} == {n: lost[n] for n in (75, 76)}
+
+
+def test_versions_of_a_row_are_no_further_accounts(engine: Any) -> None:
+    """Tickets gain versions as they are answered; the newest days, with one version each, are not lost for that."""
+    opened = [datetime(2025, 1, 6, 12) + timedelta(days=number) for number in range(80)]  # noqa: DTZ001
+    tickets = [
+        {"ticket_id": f"{at:%j}-{name}", "account_id": name, "opened_at": at, "recorded_at": at + timedelta(days=later)}
+        for at in opened
+        for name in ACCOUNTS
+        for later in (0, 5, 6, 7, 8)
+    ]
+    company = tracked(recorded=False)
+    company = SmallCompany({**company.tables, "tickets": tickets}, frozenset({"tickets"}), None, company.today, [FIRST])
+    found = covered(engine, company)
+    assert Recorded(first=79) == found.recorded("tickets", Moment(FIRST + timedelta(days=80), 18))
+
+
+def test_lost_days_are_told(engine: Any) -> None:
+    """With the table, the days and what becomes of them; older ones are not told of a night that they do not touch."""
+    moment = Moment(FIRST + timedelta(days=80), 6)
+    found = covered(engine, tracked(recorded=False))
+    [told] = freshness.lost_days(found, moment, 84)
+    assert ("usage.occurred_at", "warn") == (told.place, told.severity)
+    assert "1 of the last 84 days, the newest of them 2025-03-17" in told.rule
+    assert freshness.lost_days(found, moment, 9) == []
+
+
+def test_rows_of_one_day_may_come_in_several_loads() -> None:
+    """Forty accounts that arrive over four nights are forty accounts; the newest day, with one load, is not lost."""
+    first = FIRST + timedelta(days=80)
+    arrivals = [
+        (FIRST + timedelta(days=number), FIRST + timedelta(days=number + lag), 40)
+        for number in range(80)
+        for lag in (1, 2, 3, 4)
+    ]
+    assert Recorded(first=79) == Coverage({"usage": tuple(arrivals)}).recorded("usage", Moment(first, 6))
+
+
+def test_a_stray_early_row_begins_nothing() -> None:
+    """One account at the dawn of time, or years before the others, is a clock gone wrong."""
+    days = [FIRST + timedelta(days=number) for number in range(80)]
+    arrivals = [(day, day + timedelta(days=1), 40) for day in days]
+    for stray in (date(1, 1, 1), date(1970, 1, 1), FIRST - timedelta(days=400)):
+        counted = Coverage({"usage": ((stray, stray + timedelta(days=1), 1), *arrivals)})
+        assert Recorded(first=79) == counted.recorded("usage", Moment(FIRST + timedelta(days=80), 6)), stray

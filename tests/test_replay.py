@@ -213,6 +213,7 @@ def tracked(trained_demo: Path) -> dict[str, str]:
     return {"CHURN__TRACKING__URI": f"sqlite:///{trained_demo.parent / 'mlflow.db'}"}
 
 
+@pytest.mark.slow
 def test_a_company_that_keeps_versions_is_equal(versioned: Path, trained_demo: Path) -> None:
     """Every feature of every family, on tables of which five further months have arrived."""
     answer = churn("replay", "-c", versioned / "now.toml", env=tracked(trained_demo))

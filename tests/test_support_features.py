@@ -305,21 +305,21 @@ SENTENCES: list[tuple[Language, str, float, dict[str, float], str]] = [
         {"tickets_84": 4.0, "days_since_negative_ticket": 6.0},
         "近 12 周的 4 张工单里有 3 张语气不满,最近一张是 11 月 9 日提的。",
     ),
-    ("en", "csat_last", 2.0, {"days_since_csat": 43.0}, "They gave the help 2 of 5 on 3 October."),
+    ("en", "csat_last", 2.0, {"days_since_csat": 43.0}, "They gave the help 2 out of 5 on 3 October."),
     ("zh", "csat_last", 2.0, {"days_since_csat": 43.0}, "10 月 3 日给客服打了 2 分(满分 5 分)。"),
     (
         "en",
         "csat_change",
         -2.0,
         {"csat_84": 2.4, "csat_usual": 4.4},
-        "They rated the help of the last twelve weeks 2.4 of 5; before that it was 4.4.",
+        "They rated the help of the last twelve weeks 2.4 out of 5 on average; before that it was 4.4.",
     ),
     (
         "en",
         "response_hours_trend",
         1.1,
         {"response_hours_84": 26.0, "response_hours_usual": 3.4},
-        "Their tickets of the last twelve weeks waited 26 hours for a first answer; usually it was 3.",
+        "Their tickets of the last twelve weeks waited 26 hours for a first answer on average; earlier it was 3.",
     ),
 ]
 

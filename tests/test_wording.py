@@ -113,7 +113,13 @@ def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> 
             -2.0,
             {"usage_7": 0.0, "usage_28": 1340.0},
         ),
-        ("Their tickets of the last twelve weeks were answered within an hour.", "response_hours_84", "en", 0.3, {}),
+        (
+            "Their tickets of the last twelve weeks were answered within an hour or so on average.",
+            "response_hours_84",
+            "en",
+            0.3,
+            {},
+        ),
         (
             "4 天前有人打开过退订页面。(内部信息,勿对客户提起)",
             "days_since_cancellation",

@@ -1,6 +1,9 @@
 """What each family of features is worth: skill without it, on the same rows and the same split in time.
 
     python tests/benchmarks/ablation.py SETTINGS --title TITLE --out docs/ablation/NAME.md
+    python tests/benchmarks/ablation.py --demo 10000 --title TITLE --out docs/ablation/NAME.md
+
+`make ablation` writes all the pages.
 
 One model is fitted for each choice of features on the labels that were known on the first test date, and judged on the
 last two fifths of the snapshots. Differences are paired: the same draws of root accounts judge both models.
@@ -23,8 +26,9 @@ from models.departures import count_departures, in_order
 from models.evaluate import DRAWS, INTERVAL, Figure
 from models.metrics import ranking_of_draws
 from models.training import LEAST_DEPARTURES, fit
-from pipeline.run_log import open_log
+from pipeline.run_log import RunLog, open_log
 from pipeline.settings import read_settings
+from pipeline.showroom import furnish
 from pipeline.training import Collected, collect
 
 Floats = NDArray[np.float64]
@@ -122,14 +126,15 @@ def _figure(draws: Floats) -> Figure:
     return Figure(float(draws[0]), float(low), float(high))
 
 
-def page(title: str, command: str, trial: Trial, judged: Sequence[Judged], singles: pd.DataFrame) -> str:
+def page(title: str, trial: Trial, judged: Sequence[Judged], singles: pd.DataFrame) -> str:
     """The ablation as a page of Markdown."""
     dates = trial.test["as_of"]
     whole = judged[0]
     lines = [
         f"# Ablation: {title}",
         "",
-        f"Made by `{command}`. {len(trial.known):,} rows with {count_departures(trial.known):,} churns to learn from;",
+        "Made by `make ablation`.",
+        f"{len(trial.known):,} rows with {count_departures(trial.known):,} churns to learn from;",
         f"tested on {len(trial.test):,} rows of {trial.test['account_id'].nunique():,} accounts with "
         f"{count_departures(trial.test):,} churns, {dates.min().date()} to {dates.max().date()}.",
         "In brackets: 95 % intervals over draws of root accounts; differences are paired.",
@@ -167,16 +172,24 @@ def _signed_figure(figure: Figure) -> str:
     return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})".replace("-", "−")
 
 
+def demo(accounts: int, log: RunLog) -> Path:
+    """The settings of a demo company of that size, made up where there is none yet."""
+    folder = Path("build") / f"demo-{accounts}"
+    settings = folder / "churn.toml"
+    return settings if settings.exists() else furnish(folder, accounts, 7, log)
+
+
 def main() -> None:
     """Collect once, then fit and judge every choice of features."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("settings", type=Path)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("settings", type=Path, nargs="?")
+    source.add_argument("--demo", type=int, metavar="ACCOUNTS", help="a demo company of that size, under build/")
     parser.add_argument("--title", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--command", required=True, help="the command that makes the page, as the page names it")
     asked = parser.parse_args()
     with open_log() as log:
-        settings = read_settings(asked.settings)
+        settings = read_settings(asked.settings or demo(asked.demo, log))
         collected = collect(settings, None, log)
         trial = Trial(collected, settings.engine.threads)
         features = collected.recipe.features
@@ -189,7 +202,7 @@ def main() -> None:
         log.step("each feature by itself")
         singles = permuted(trial, features)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(page(asked.title, asked.command, trial, judged, singles), encoding="utf-8")
+    asked.out.write_text(page(asked.title, trial, judged, singles), encoding="utf-8")
 
 
 if __name__ == "__main__":
