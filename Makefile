@@ -55,9 +55,9 @@ ablation: environment ## write docs/ablation: what each family of features is wo
 		if [ -d $(REAL)/$$name ]; then $(ABLATION) tests/companies/$$name.toml --title $$name --out docs/ablation/$$name.md; \
 		else echo "$$name: $(REAL)/$$name is absent, its page stays as it is"; fi; done
 
-ACCOUNTS := 10000 100000
+ACCOUNTS := 10000 100000 1000000
 
-bench: environment ## write docs/benchmarks.md: what a night's features cost; ACCOUNTS chooses sizes
+bench: environment ## write docs/benchmarks.md: what the features cost, beside other means; ACCOUNTS chooses sizes
 	@$(BIN)/python tests/benchmarks/engine.py $(ACCOUNTS)
 
 clean: ## remove .venv, the demo company and every cache

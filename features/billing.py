@@ -10,6 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.measures import age_days, exact_sum, in_window, share
+from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
 
@@ -17,9 +18,22 @@ __all__ = ["LOOKBACK_DAYS", "compute"]
 
 LOOKBACK_DAYS: Final = 364
 
+_COUNTS: Final = {
+    "invoices_unpaid": 84,
+    "oldest_unpaid_days": 84,
+    "invoices_overdue": 84,
+    "amount_overdue": 84,
+    "oldest_overdue_days": 84,
+    "payment_failures_84": 84,
+    "payment_failures_364": LOOKBACK_DAYS,
+}
+"""What is 0 where there is nothing, if the table has been there for so many days or as long as the account."""
 
-def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
+
+def compute(history: History, spine: ir.Table, moment: Moment, recorded: Recorded) -> ir.Table:
     """Features of billing for the accounts of the spine, one row each.
+
+    `spine` needs `account_id` and `tenure_days`. What happened before the table of invoices began is unknown.
 
     Voided invoices and those of nothing or less (credits) ask for no payment. What an invoice lacks in columns makes
     features missing: without `due_on` nothing is late, without `paid_on` nothing is unpaid.
@@ -43,18 +57,19 @@ def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
         payment_failures_84=in_window(failed_age, 0, 84).sum(),
         payment_failures_364=in_window(failed_age, 0, LOOKBACK_DAYS).sum(),
         _newest_failure=failed_age.min(),
-        _oldest_failure=failed_age.max(),
     )
-    joined = spine.select("account_id").left_join(found, "account_id").drop("account_id_right")
-    nothing = [name for name in found.columns if name[0] != "_" and name != "account_id"]
-    joined = joined.mutate(**{name: joined[name].fill_null(0) for name in nothing})
+    joined = spine.select("account_id", "tenure_days").left_join(found, "account_id").drop("account_id_right")
+    joined = joined.mutate(**{name: joined[name].fill_null(0) for name in ("invoices_due_364", "invoices_late_364")})
     newest = joined["_newest_failure"]
     return joined.mutate(
+        **{
+            name: recorded.whole(joined[name].fill_null(0), days, joined["tenure_days"])
+            for name, days in _COUNTS.items()
+        },
         days_late_364=share(joined["_days_late"], joined["invoices_due_364"]),
         late_share_364=share(joined["invoices_late_364"], joined["invoices_due_364"]),
         days_since_payment_failure=(newest < LOOKBACK_DAYS).ifelse(newest + 1, ibis.null("int64")),
-        first_payment_failure_84=(joined["_oldest_failure"] < 84).fill_null(False).cast("int64"),
-    ).drop("_days_late", "_newest_failure", "_oldest_failure")
+    ).drop("tenure_days", "_days_late", "_newest_failure")
 
 
 def _invoices(history: History, moment: Moment) -> ir.Table:

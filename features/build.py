@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import ibis
 import ibis.expr.types as ir
 
-from features import billing, feedback, habits, market, onboarding, pages, people, support, tenure, usage
+from features import billing, events, feedback, habits, market, onboarding, pages, people, support, tenure, usage
 from features.catalogue import Feature, read_catalogue
 from features.cohort import roots, states, terms
 from features.outages import Coverage, coverage
@@ -21,7 +21,7 @@ from features.versions import History
 
 __all__ = ["DEFINITIONS", "SPINE", "Recipe", "build", "catalogue", "listed", "spine"]
 
-DEFINITIONS = 1
+DEFINITIONS = 2
 """Raised whenever a feature comes to mean something else under its name: a model trained before must not be fed it."""
 
 SPINE = ("account_id", "root_id", "as_of", "state", "since", "last_day", "mrr")
@@ -32,10 +32,11 @@ _OF_USE = ("usage", "people", "habits", "onboarding")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `build` is to compute: the catalogue's features, and the groups of pages that some of them speak of."""
+    """What `build` is to compute: the catalogue's features, the groups of pages and the events that some speak of."""
 
     features: tuple[Feature, ...]
     page_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -45,14 +46,18 @@ class Recipe:
 
 
 def listed(
-    page_groups: Iterable[str], currency: str | None = None, categories: Iterable[str] = ()
+    page_groups: Iterable[str],
+    currency: str | None = None,
+    categories: Iterable[str] = (),
+    kinds: Iterable[str] = (),
 ) -> tuple[Feature, ...]:
     """Every feature there is, for a company with these groups of pages.
 
-    `categories` are further columns of accounts, as `accounts.tier`. Where `currency` is given, what is used is money.
+    `categories` are further columns of accounts, as `accounts.tier`, `kinds` the events looked at by themselves. Where
+    `currency` is given, what is used is money.
     """
     found = [feature for name in _OF_USE for feature in read_catalogue(name, currency)]
-    found += [*read_catalogue("support"), *pages.listed(page_groups)]
+    found += [*events.listed(kinds), *read_catalogue("support"), *pages.listed(page_groups)]
     found += [*read_catalogue("tenure"), *tenure.further(categories)]
     found += [*read_catalogue("feedback"), *read_catalogue("billing"), *read_catalogue("market")]
     return tuple(found)
@@ -63,12 +68,13 @@ def catalogue(
     page_groups: Mapping[str, tuple[str, ...]],
     currency: str | None = None,
     categories: Iterable[str] = (),
+    kinds: Iterable[str] = (),
 ) -> tuple[Feature, ...]:
     """The features that this company's tables allow: all whose columns are there and may teach a model.
 
     Their words name `currency` where the rules say that events of use have a value. See `listed`.
     """
-    every = listed(page_groups, currency if history.rules.value_events else None, categories)
+    every = listed(page_groups, currency if history.rules.value_events else None, categories, kinds)
     return tuple(feature for feature in every if all(history.may_teach(column) for column in feature.needs))
 
 
@@ -129,9 +135,11 @@ def build(history: History, moment: Moment, recipe: Recipe, covered: Coverage | 
     families = [tenure.compute(history, accounts, moment, recipe.categories)]
     use = None
     if "usage" in history.tables:
-        tallied = tally(history, accounts, moment, covered.recorded("usage", moment))
+        tallied = tally(history, accounts, moment, covered.recorded("usage", moment), recipe.events)
         use = usage.compute(tallied).cache()
         families += [use, people.compute(history, tallied, moment), habits.compute(tallied)]
+        if recipe.events:
+            families.append(events.compute(tallied, recipe.events))
         families.append(onboarding.compute(accounts, tallied, moment))
     families.append(market.compute(history, accounts, moment, use))
     if "tickets" in history.tables:
@@ -139,7 +147,7 @@ def build(history: History, moment: Moment, recipe: Recipe, covered: Coverage | 
     if "feedback" in history.tables:
         families.append(feedback.compute(history, accounts, moment))
     if "invoices" in history.tables:
-        families.append(billing.compute(history, accounts, moment))
+        families.append(billing.compute(history, accounts, moment, covered.recorded("invoices", moment)))
     if "page_visits" in history.tables and recipe.page_groups:
         recorded = covered.recorded("page_visits", moment)
         families.append(pages.compute(history, accounts, moment, recorded, recipe.page_groups))

@@ -64,7 +64,8 @@ class Feature:
 
     `direction` is +1 where more of it is expected to raise the risk, −1 where it should lower it, 0 where either may
     be. `clock` marks what moves on with the calendar alone. `quotable` says whether it may be said to the customer.
-    `needs` lists the contract's columns without which the feature does not exist, as `table.column`.
+    `learned` is false for a fact that only the sentences of others speak of: it teaches no model and has no words of
+    its own. `needs` lists the contract's columns without which the feature does not exist, as `table.column`.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Feature:
     direction: Literal[-1, 0, 1] = 0
     quotable: bool = True
     clock: bool = False
+    learned: bool = True
     needs: tuple[str, ...] = ()
 
     def for_group(self, *groups: str) -> "Feature":
@@ -86,12 +88,9 @@ class Feature:
         group = groups[0]
         *others, last = [each.replace("_", " ") for each in groups]
         name_en = f"{', '.join(others)} or {last}" if others else last
-        name_zh = "、".join(_GROUPS_ZH.get(each, f"{each} ") for each in groups)
+        name_zh = "、".join(_GROUPS_ZH.get(each, f"{each.replace('_', ' ')} ") for each in groups)
         words = {
-            case: Wording(
-                wording.en.replace("[GROUP]", name_en).replace("GROUP", group),
-                wording.zh.replace("[GROUP]", name_zh).replace("GROUP", group),
-            )
+            case: Wording(_for_group(wording.en, group, name_en), _for_group(wording.zh, group, name_zh))
             for case, wording in self.words.items()
         }
         return replace(
@@ -114,6 +113,7 @@ class Feature:
             "direction": self.direction,
             "quotable": self.quotable,
             "clock": self.clock,
+            "learned": self.learned,
             "needs": list(self.needs),
         }
 
@@ -161,6 +161,12 @@ def _from_entry(name: str, entry: dict[str, Any], currency: str | None) -> Featu
         needs=tuple(entry.pop("needs", ())),
         **entry,
     )
+
+
+def _for_group(text: str, group: str, spoken: str) -> str:
+    """A sentence with the group's name where it is spoken, `[GROUP]`, and where it is part of a feature's name."""
+    parts = [part.replace("GROUP", group) for part in text.split("[GROUP]")]
+    return spoken.join(parts).replace(" ”", "”")
 
 
 def mentions(wording: Wording) -> frozenset[str]:

@@ -36,7 +36,6 @@ def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
     # The newest day's answers, unhappy ones first.
     newest = age * 2 + (~days["is_unhappy"]).cast("int64")
     columns: dict[str, ir.Value] = {
-        "answers_364": days["answers"].sum(where=age < _YEAR),
         "days_since_answer": (age + 1).min(),
         "_is_happy": newest.min() % 2,
         "_span": (age.max() - age.min()).cast("float64"),
@@ -52,7 +51,6 @@ def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
     gap = joined["_span"] / (joined["_days"] - 1).nullif(0)
     is_recent = joined["days_since_answer"] <= _YEAR
     return joined.mutate(
-        answers_364=joined["answers_364"].fill_null(0),
         usual_answer_gap_days=gap,
         answer_silence_ratio=joined["days_since_answer"] / gap,
         detractor=is_recent.ifelse(1 - joined["_is_happy"], ibis.null("int64")),
@@ -65,7 +63,7 @@ def _by_day(history: History, moment: Moment) -> ir.Table:
     rows = history.known("feedback", moment)
     rows = rows.filter(rows["submitted_at"] >= moment.midnight - timedelta(days=LOOKBACK_DAYS))
     rows = rows.select("account_id", "kind", "score", age=age_days(rows["submitted_at"], moment.as_of))
-    days = rows.group_by("account_id", "kind", "age").agg(score=rows["score"].min(), answers=rows.count())
+    days = rows.group_by("account_id", "kind", "age").agg(score=rows["score"].min())
     worst = ibis.cases(*((days["kind"] == kind, score) for kind, score in UNHAPPY.items()))
     return days.mutate(
         is_unhappy=days["score"] <= worst,

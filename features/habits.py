@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.measures import in_window, marked_days
-from features.tallies import LOOKBACK_DAYS, Tallies
+from features.tallies import KINDS_DAYS, Tallies
 
 __all__ = ["BROKEN_DAYS", "HABIT_WEEKS", "compute"]
 
@@ -49,7 +49,7 @@ def _broken(tallied: Tallies) -> ir.Table:
     """Accounts with broken habits: how many, and of these the oldest, then the last broken, then the first by name."""
     events, recorded = tallied.events, tallied.recorded
     # A week in which days were lost is no gap in a habit.
-    lost_weeks = sum(1 << week for week in {age // 7 for age in recorded.lost if age < LOOKBACK_DAYS})
+    lost_weeks = sum(1 << week for week in {age // 7 for age in recorded.lost if age < KINDS_DAYS})
     weeks = events["weeks"] | lost_weeks
     run = weeks >> (events["newest"] // 7).cast("int64")
     kept = (run & (2**HABIT_WEEKS - 1)) == 2**HABIT_WEEKS - 1

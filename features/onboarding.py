@@ -30,18 +30,16 @@ def compute(spine: ir.Table, tallied: Tallies, moment: Moment) -> ir.Table:
     people = tallied.people.filter(tallied.people["user_id"].notnull())
     lives = begun.accounts.filter(begun.accounts["_life"].notnull()).select("account_id", "_life")
     people = people.inner_join(lives, "account_id")
-    counts = {f"_users_{days}": (people["oldest"] >= people["_life"] - days).sum() for days in (_FIRST, 2 * _FIRST)}
-    known = begun.beside(people.group_by("account_id").agg(**counts))
+    seen = (people["oldest"] >= people["_life"] - _FIRST).sum()
+    known = begun.beside(people.group_by("account_id").agg(_users=seen))
     accounts = known.accounts
-    seen_28, seen_56 = (_users(known, days) for days in (_FIRST, 2 * _FIRST))
+    users = _users(known)
     return accounts.select(
         "account_id",
         days_to_first_use=_days_to_first_use(known),
         active_days_first_28=_active_days(known),
-        users_first_28=seen_28,
-        seat_share_first_28=share(seen_28, accounts["seats"]),
-        users_first_56=seen_56,
-        seat_share_first_56=share(seen_56, accounts["seats"]),
+        users_first_28=users,
+        seat_share_first_28=share(users, accounts["seats"]),
     )
 
 
@@ -87,11 +85,11 @@ def _active_days(tallied: Tallies) -> ir.NumericValue:
     return (accounts["_life"] >= _FIRST).ifelse(used, _MISSING)
 
 
-def _users(tallied: Tallies, days: int) -> ir.NumericValue:
-    """People who had used it by the end of the first so many days; missing until they are over."""
+def _users(tallied: Tallies) -> ir.NumericValue:
+    """People who had used it by the end of the first 28 days; missing until they are over."""
     accounts = tallied.accounts
-    users = _unless_lost(tallied, accounts[f"_users_{days}"].fill_null(0), ibis.literal(days))
-    return (accounts["_life"] >= days).ifelse(users, _MISSING)
+    users = _unless_lost(tallied, accounts["_users"].fill_null(0), ibis.literal(_FIRST))
+    return (accounts["_life"] >= _FIRST).ifelse(users, _MISSING)
 
 
 def _unless_lost(tallied: Tallies, amount: ir.NumericValue, days: ir.IntegerValue) -> ir.NumericValue:

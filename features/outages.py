@@ -16,13 +16,16 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contract import CONTRACT, RECORDED_AT
-from features.timeline import Moment
+from features.timeline import ChurnRules, Moment
 from features.versions import History
 
-__all__ = ["JUDGED", "Coverage", "Recorded", "coverage", "lost_days"]
+__all__ = ["COUNTED", "JUDGED", "Coverage", "Recorded", "coverage", "lost_days"]
 
 JUDGED: Final = ("usage", "page_visits", "tickets")
 """Tables in which a day without any row says something: there used to be some every such day."""
+
+COUNTED: Final = (*JUDGED, "invoices")
+"""And those of which it is enough to know where they begin and end."""
 
 _ALIKE: Final = 8  # a day is compared with so many earlier days of the same weekday,
 _ALIKE_LEAST: Final = 4  # at least so many,
@@ -133,6 +136,11 @@ class Coverage:
 
     arrivals: Mapping[str, tuple[tuple[date, date, int], ...]] = field(default_factory=dict)
 
+    def days(self, source: str, moment: Moment) -> list[date]:
+        """The days with a row that was known at the moment, ascending."""
+        known = {day for day, known_from, _ in self.arrivals.get(source, ()) if known_from <= moment.as_of}
+        return sorted(known)
+
     def recorded(self, source: str, moment: Moment) -> Recorded:
         """What the source had recorded by the moment; nothing for a table that the company does not have."""
         heard: dict[date, int] = {}
@@ -146,37 +154,49 @@ class Coverage:
         regular = max(1.0, _REGULAR * median(heard.values()))
         first = min(day for day, accounts in heard.items() if accounts >= regular)
         heard = {day: accounts for day, accounts in heard.items() if day >= first}
-        ages = sorted((moment.as_of - day).days - 1 for day in lost_days(heard, moment.as_of))
+        lost = lost_days(heard, moment.as_of) if source in JUDGED else ()
+        ages = sorted((moment.as_of - day).days - 1 for day in lost)
         return Recorded((moment.as_of - first).days - 1, tuple(ages))
 
 
 def coverage(history: History) -> Coverage:
-    """Count the accounts of every day, in one pass over each judged table."""
-    return Coverage({name: _arrivals(history, name) for name in JUDGED if name in history.tables})
+    """Count the accounts of every day, in one pass over each table."""
+    return Coverage({name: _arrivals(history, name) for name in COUNTED if name in history.tables})
 
 
 def _arrivals(history: History, name: str) -> tuple[tuple[date, date, int], ...]:
-    table, rules = history.tables[name], history.rules
-    day = table[CONTRACT[name].event_time].date()
-    known_from = (day + ibis.interval(days=1)).cast("date")
-    if RECORDED_AT in table.columns:
-        recorded = table[RECORDED_AT]
-        # The first date whose cut, midnight and the hours of arrival, lies after the recording.
-        late = ((recorded - ibis.interval(hours=rules.arrival_hours)).date() + ibis.interval(days=1)).cast("date")
-        in_bulk = recorded.isnull()
-        if rules.recorded_from is not None:
-            in_bulk = in_bulk | (recorded <= rules.recorded_from)
-        known_from = in_bulk.ifelse(known_from, ibis.greatest(known_from, late))
-    rows = table.select("account_id", day=day, known_from=known_from)
-    key = CONTRACT[name].key
-    if key is not None:  # later versions of a row bring nobody new, and older days would have more of them
-        rows = table.select("account_id", _key=key, day=day, known_from=known_from).group_by("_key", "account_id")
-        rows = rows.agg(day=ibis._["day"].min(), known_from=ibis._["known_from"].min())
-    days = rows.group_by("day", "known_from")
+    table = history.tables[name]
+    day = table[CONTRACT[name].event_time].cast("date")
+    found = {"day": day, **_late(table, history.rules)}
+    rows, key = table.select("account_id", **found), CONTRACT[name].key
+    if key in table.columns:  # later versions of a row bring nobody new, and older days would have more of them
+        rows = table.select("account_id", _key=key, **found)
+        rows = rows.group_by("_key", "account_id").agg(**{column: rows[column].min() for column in found})
     # An estimate to a few in a hundred, alike on every run, is enough to tell a fall to a third and costs one pass.
-    found = days.agg(accounts=ibis._["account_id"].approx_nunique()).filter(ibis._["day"].notnull())
-    counted = found.order_by("day", "known_from").to_pyarrow().to_pylist()
+    days = rows.group_by(list(found)).agg(accounts=rows["account_id"].approx_nunique())
+    known_from = (days["day"] + ibis.interval(days=1)).cast("date")
+    if "late" in found:
+        known_from = ibis.greatest(known_from, days["late"])
+    days = days.select("day", "accounts", known_from=known_from)
+    # A clock gone wrong may name days that no calendar has.
+    days = days.filter((days["day"] >= ibis.date(date.min)) & (days["known_from"] <= ibis.date(date.max)))
+    counted = days.order_by("day", "known_from").to_pyarrow().to_pylist()
     return tuple((row["day"], row["known_from"], row["accounts"]) for row in counted)
+
+
+def _late(table: ir.Table, rules: ChurnRules) -> dict[str, ir.DateValue]:
+    """`late`: the first date whose cut, midnight and the hours of arrival, lies after the row was recorded.
+
+    The first of all days where it counts from its event on: nobody noted its recording, or it came with the first bulk
+    load. No column at all where nothing is recorded.
+    """
+    if RECORDED_AT not in table.columns:
+        return {}
+    recorded = table[RECORDED_AT]
+    late = ((recorded - ibis.interval(hours=rules.arrival_hours)).date() + ibis.interval(days=1)).cast("date")
+    if rules.recorded_from is not None:
+        late = (recorded <= rules.recorded_from).ifelse(ibis.null("date"), late)
+    return {"late": late.fill_null(ibis.date(date.min))}
 
 
 def lost_days(heard: Mapping[date, int], as_of: date) -> frozenset[date]:

@@ -26,11 +26,9 @@ __all__ = ["HALF_LIFE_DAYS", "LOOKBACK_DAYS", "WINDOWS", "compute", "listed"]
 LOOKBACK_DAYS: Final = 364
 HALF_LIFE_DAYS: Final = 14
 
-WINDOWS: Final = (7, 28, 84)
+WINDOWS: Final = (28, 84)
 
 _RECENT: Final = 28
-_LEAST_BEFORE: Final = 84
-"""Days recorded before the last 28 that it takes to say that nobody had looked before."""
 
 _STAYING: Final = frozenset({"documentation"})
 _UNDIRECTED: Final = frozenset({"documentation", "billing"})
@@ -107,7 +105,6 @@ def _by_person(history: History, moment: Moment, groups: Mapping[str, tuple[str,
         **{f"_{days}": in_window(age, 0, days).sum() for days in WINDOWS},
         _decayed=exact_sum(fading, ibis.literal(True)),
         _newest=age.min(),
-        _oldest=age.max(),
         _first=age.max(where=age < _RECENT),
     )
 
@@ -122,7 +119,6 @@ def _by_group(people: ir.Table, order: list[str], named: Mapping[str, list[str]]
         **{f"_{days}": rows[f"_{days}"].sum() for days in WINDOWS},
         _decayed=exact_sum(rows["_decayed"], ibis.literal(True)),
         _newest=rows["_newest"].min(),
-        _oldest=rows["_oldest"].max(),
         _first=rows["_first"].max(),
         _people=rows["user_id"].nunique(where=rows["_newest"] < _RECENT),
     )
@@ -132,15 +128,12 @@ def _features(joined: ir.Table, group: str, recorded: Recorded) -> dict[str, ir.
     visits = joined[f"{group}_{_RECENT}"].fill_null(0)
     # Where visits name nobody, somebody still came.
     people = ibis.greatest(joined[f"{group}_people"].fill_null(0), (visits > 0).cast("int64"))
-    had_before = (joined[f"{group}_oldest"] >= _RECENT).fill_null(False)
-    known_before = recorded.covers(_RECENT, min(max(recorded.first + 1 - _RECENT, _LEAST_BEFORE), 336))
     is_known = recorded.covers(0, _RECENT)
     missing = ibis.null("int64")
     return {
         **{f"{group}_visits_{days}": _visits(joined, group, recorded, days) for days in WINDOWS},
         f"{group}_visits_decayed": _decayed(joined[f"{group}_decayed"].fill_null(0.0), recorded),
         f"{group}_visitors_28": people if is_known else missing,
-        f"{group}_first_visitors_28": had_before.ifelse(0, people) if is_known and known_before else missing,
         f"days_since_{group}": recorded.since(joined[f"{group}_newest"]),
         f"days_since_first_{group}": joined[f"{group}_first"] + 1,
     }

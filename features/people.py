@@ -83,7 +83,6 @@ def _features(tallied: Tallies, lists_users: bool) -> ir.Table:
         active_users_past=users_past,
         active_users_trend=log_ratio(users_28, users_past),
         seat_share=share(users_28, accounts["seats"]),
-        usage_per_user_28=share(quantity_28, users_28),
         usage_per_seat_28=share(quantity_28, accounts["seats"]),
         main_user_share=share(main_q, accounts["q_before"]).clip(upper=1.0),  # others may have undone work
         main_user_days_away=away,

@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contract import CONTRACT, RECORDED_AT
+from features.measures import in_steps
 from features.timeline import Moment
 from features.versions import History, recorded_at, visible
 
@@ -19,7 +20,6 @@ __all__ = ["LOOKBACK_DAYS", "price_rises"]
 LOOKBACK_DAYS: Final = 364
 
 _SUBSCRIPTIONS: Final = CONTRACT["subscriptions"]
-_STEP: Final = 1_000
 _PLANS: Final = 2**31 - 1
 _PAID: Final = {"mrr": "float64", "seats": "float64", "plan": "string"}
 _SUMS: Final = ("mrr", "unpriced", "seats", "seated", "plans", "products")
@@ -83,9 +83,9 @@ def _sums_by_day(pieces: ir.Table) -> ir.Table:
         "account_id",
         "from_on",
         "until_on",
-        mrr=(pieces["mrr"].fill_null(0.0) * _STEP).round().cast("int64"),
+        mrr=in_steps(pieces["mrr"].fill_null(0.0)),
         unpriced=pieces["mrr"].isnull().cast("int64"),
-        seats=(pieces["seats"].fill_null(0.0) * _STEP).round().cast("int64"),
+        seats=in_steps(pieces["seats"].fill_null(0.0)),
         seated=pieces["seats"].notnull().cast("int64"),
         # Equal sums of fingerprints are equal plans, whatever their order.
         plans=pieces["plan"].notnull().ifelse((pieces["plan"].hash() % _PLANS).abs().cast("int64"), 0),

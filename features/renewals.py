@@ -14,6 +14,9 @@ __all__ = ["SHORTEST_COMMITMENT", "renewals"]
 SHORTEST_COMMITMENT: Final = 3
 """Months from which a term has a renewal worth the name; who can leave every month renews nothing."""
 
+_LONGEST: Final = 1_200
+"""Months beyond which a term has no end that matters, and the calendar would."""
+
 
 def renewals(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
     """Renewals ahead and behind, one row per account that has terms.
@@ -47,7 +50,7 @@ def renewals(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
         "in_spell",
         "renews_on",
         by_billing=stated.isnull(),
-        months=stated.fill_null(billed).cast("int64").nullif(0),
+        months=stated.fill_null(billed).clip(upper=_LONGEST).cast("int64").nullif(0),
     )
     rows = _ahead(_behind(rows, moment), moment, believed="subscriptions" in history.versioned)
     days, inferred = rows["_days"], rows["_inferred"]

@@ -15,27 +15,22 @@ from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["LOOKBACK_DAYS", "NEGATIVE_BELOW", "URGENT", "compute"]
+__all__ = ["LOOKBACK_DAYS", "NEGATIVE_BELOW", "compute"]
 
 LOOKBACK_DAYS: Final = 364
 
 NEGATIVE_BELOW: Final = -0.3
 """Polarity below which a ticket sounds unhappy."""
 
-URGENT: Final = ("urgent", "critical", "blocker", "emergency", "highest", "p0", "p1", "紧急", "特急")
-"""Words for the highest priority, in lower case."""
-
 _HALF_LIFE_DAYS: Final = 28
 _HOUR, _DAY = 3_600, 86_400
 _STEPS: Final = 1_000  # sentiment and ratings are added in thousandths, as whole numbers
-_FAR: Final = 10_000  # more than any rating has steps
 _WORD_DAYS, _AGAIN_DAYS = 56, 7
 
 _COUNTS: Final = {
     "tickets_28": 28,
     "tickets_84": 84,
     "repeat_tickets_84": 84,
-    "urgent_tickets_84": 84,
     "reopened_84": 84,
     "negative_tickets_84": 84,
     "negative_tickets_decayed": 84,  # days that hold seven eighths of the weight
@@ -68,7 +63,6 @@ def compute(history: History, spine: ir.Table, moment: Moment, recorded: Recorde
     return joined.mutate(
         tickets_trend=log_ratio(joined["tickets_28"], joined["tickets_usual"]),
         oldest_open_days=recorded.whole(joined["oldest_open_days"].fill_null(0), 1, tenure_days),
-        oldest_open_trend=log_ratio(joined["oldest_open_days"], joined["resolution_days_usual"]),
         response_hours_trend=log_ratio(joined["response_hours_84"], joined["response_hours_usual"]),
         resolution_days_trend=log_ratio(joined["resolution_days_84"], joined["resolution_days_usual"]),
         sentiment_trend=joined["_mood"] - joined["_mood_before"],
@@ -89,7 +83,6 @@ def _by_account(rows: ir.Table) -> ir.Table:
     accounts = rows.group_by("account_id").agg(
         tickets_28=recent.sum(),
         tickets_84=quarter.sum(),
-        urgent_tickets_84=(rows["is_urgent"] & quarter).sum(),
         reopened_84=(rows["was_reopened"] & quarter).sum(),
         negative_tickets_84=(is_negative & quarter).sum(),
         negative_tickets_decayed=exact_sum(ibis.literal(0.5) ** (age / _HALF_LIFE_DAYS), is_negative),
@@ -104,9 +97,6 @@ def _by_account(rows: ir.Table) -> ir.Table:
         sentiment_worst_28=sentiment.min(where=recent) / _STEPS,
         csat_84=_mean(csat, _STEPS, quarter),
         csat_usual=_mean(csat, _STEPS, earlier),
-        # The newest rating, and of several in one second the lowest.
-        csat_last=(rows["rated_ago"] * _FAR + csat).min() % _FAR / _STEPS,
-        days_since_csat=(rows["rated_age"] + 1).min(where=csat.notnull()),
         _before=in_window(age, 28, 84).sum(),
         _oldest=age.max(),
         _mood=_mean(sentiment, _STEPS, in_window(age, 0, 42), least=2),
@@ -160,7 +150,6 @@ def _tickets(history: History, moment: Moment) -> ir.Table:
         return (value * _STEPS).round().cast("int64")
 
     sentiment = column("sentiment", "float64")
-    rated_at = rows["csat_at"] if history.has("tickets.csat_at") else rows["opened_at"]
     return rows.select(
         "account_id",
         age=age_days(rows["opened_at"], moment.as_of),
@@ -168,10 +157,7 @@ def _tickets(history: History, moment: Moment) -> ir.Table:
         response=waited("first_response_at"),
         resolution=waited("resolved_at"),
         was_reopened=(column("reopened_count", "int64") > 0).fill_null(False),
-        is_urgent=column("priority", "string").strip().lower().isin(URGENT).fill_null(False),
         is_negative=(sentiment < NEGATIVE_BELOW).fill_null(False),
         sentiment=steps(sentiment),
         csat=steps(column("csat", "float64")),
-        rated_ago=now.delta(rated_at, unit="second"),
-        rated_age=age_days(rated_at, moment.as_of),
     )

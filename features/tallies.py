@@ -4,7 +4,7 @@ The usage rows are by far the largest table, so they are passed over twice and n
 and the days of use, once by kind of event, for the weeks in which it was done. What is left is small.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -17,12 +17,15 @@ from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["HALF_LIFE_DAYS", "LOOKBACK_DAYS", "Tallies", "day_mask", "days_as_text", "tally"]
+__all__ = ["HALF_LIFE_DAYS", "KINDS_DAYS", "LOOKBACK_DAYS", "Tallies", "day_mask", "days_as_text", "tally"]
 
 LOOKBACK_DAYS: Final = 224
 """How far back use is looked at: four words of 56 days, one bit a day."""
 
 HALF_LIFE_DAYS: Final = 14
+
+KINDS_DAYS: Final = 140
+"""How far back kinds of events are looked at: a habit of eight weeks that was broken twelve weeks ago."""
 
 _WORD_DAYS: Final = 56
 _WORDS: Final = tuple(f"w{number}" for number in range(LOOKBACK_DAYS // _WORD_DAYS))
@@ -50,7 +53,8 @@ class Tallies:
     people
         One row for each account and user (null for use without a user): `q_28`, `q_before`, `newest`, `oldest`, words.
     events
-        One row for each account and kind of event: `weeks` (weeks with it as bits, newest first), `newest`.
+        One row for each account and kind of event of the last `KINDS_DAYS`: `weeks` (weeks with it as bits, newest
+        first), `newest`, and of the kinds that are looked at by themselves `q_28`, `q_before`.
     recorded
         What the usage table recorded.
     """
@@ -85,14 +89,15 @@ class Tallies:
         return self.recorded.whole(amount, days, self.accounts["tenure_days"])
 
 
-def tally(history: History, spine: ir.Table, moment: Moment, recorded: Recorded) -> Tallies:
+def tally(
+    history: History, spine: ir.Table, moment: Moment, recorded: Recorded, kinds: Collection[str] = ()
+) -> Tallies:
     """Add up the use of the accounts of the spine, as known at the moment.
 
     `spine` needs `account_id`, `tenure_days`, `observed_days` (days of the account's life that the usage table covers)
-    and `seats`.
+    and `seats`. `kinds` are the events whose quantities are added up each by itself, too.
     """
-    rows = _recent(history, moment)
-    people = _by_person(rows).cache()
+    people = _by_person(_recent(history, moment, LOOKBACK_DAYS)).cache()
     accounts = _by_account(people)
     joined = spine.select("account_id", "tenure_days", "observed_days", "seats").left_join(accounts, "account_id")
     joined = joined.drop("account_id_right")
@@ -102,7 +107,7 @@ def tally(history: History, spine: ir.Table, moment: Moment, recorded: Recorded)
         observed_days=ibis.greatest(joined["observed_days"], (joined["oldest"] + 1).fill_null(0)),
     )
     joined = joined.mutate(usual_days=recorded.usual_days(joined["observed_days"]))
-    return Tallies(joined.cache(), people, _by_event(rows).cache(), recorded)
+    return Tallies(joined.cache(), people, _by_event(_recent(history, moment, KINDS_DAYS), kinds).cache(), recorded)
 
 
 def days_as_text(words: list[ir.IntegerValue]) -> ir.StringValue:
@@ -119,10 +124,10 @@ def day_mask(ages: Iterable[int], place: int) -> int:
     return sum(1 << (age - place * _WORD_DAYS) for age in ages if age // _WORD_DAYS == place)
 
 
-def _recent(history: History, moment: Moment) -> ir.Table:
-    """Usage of the lookback with the age of each row, in the columns that the sums need."""
+def _recent(history: History, moment: Moment, days: int) -> ir.Table:
+    """Usage of the last so many days with the age of each row, in the columns that the sums need."""
     rows = history.known("usage", moment)
-    rows = rows.filter(rows["occurred_at"] >= moment.midnight - timedelta(days=LOOKBACK_DAYS))
+    rows = rows.filter(rows["occurred_at"] >= moment.midnight - timedelta(days=days))
     quantity = rows["quantity"].fill_null(1.0) if "quantity" in rows.columns else ibis.literal(1.0)
     user = rows["user_id"] if "user_id" in rows.columns else ibis.null("string")
     age = age_days(rows["occurred_at"], moment.as_of)
@@ -170,7 +175,13 @@ def _by_account(people: ir.Table) -> ir.Table:
     )
 
 
-def _by_event(rows: ir.Table) -> ir.Table:
-    week = (ibis.literal(1, "int64") << (rows["age"] // 7).cast("int64")).bit_or()
+def _by_event(rows: ir.Table, kinds: Collection[str]) -> ir.Table:
     named = rows.filter(rows["event"].notnull())
-    return named.group_by("account_id", "event").agg(weeks=week, newest=rows["age"].min())
+    age, steps = named["age"], named["steps"]
+    week = (ibis.literal(1, "int64") << (age // 7).cast("int64")).bit_or()
+    sums = {}
+    if kinds:
+        is_one = named["event"].isin(list(kinds))
+        windows = {"q_28": in_window(age, 0, 28), "q_before": in_window(age, 28, 84)}
+        sums = {name: sum_of_steps(steps, is_one & window) for name, window in windows.items()}
+    return named.group_by("account_id", "event").agg(weeks=week, newest=age.min(), **sums)

@@ -22,7 +22,7 @@ from features.versions import History
 
 __all__ = ["CHANGE_DAYS", "FURTHER", "compute", "further"]
 
-CHANGE_DAYS: Final = (28, 84)
+CHANGE_DAYS: Final = 84
 
 FURTHER: Final = "accounts_"
 """What the features of further columns of accounts are called before the column's own name."""
@@ -61,8 +61,7 @@ def compute(history: History, spine: ir.Table, moment: Moment, categories: tuple
     ahead, horizon = joined["days_to_renewal"], history.rules.lead_days + history.rules.horizon_days
     return joined.mutate(
         renews_in_horizon=(ahead < horizon).cast("int64"),
-        days_to_renewal_at_new_price=since.notnull().ifelse(ahead, ibis.null("int64")),
-        price_rise_84=(since <= CHANGE_DAYS[-1]).fill_null(False).ifelse(rise, 0.0),
+        price_rise_84=(since <= CHANGE_DAYS).fill_null(False).ifelse(rise, 0.0),
         price_rise_364=rise,
         returns=joined["returns"].fill_null(0),
         products_under_notice=joined["products_under_notice"].fill_null(0),
@@ -82,24 +81,20 @@ def _profile(history: History, spine: ir.Table, moment: Moment, categories: tupl
 
 
 def _changes(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
-    """What the account pays, and for what, against 28 and 84 days ago as it was known then."""
-    joined = spine.select("account_id", "mrr", "seats", "plan", "products")
-    for days in CHANGE_DAYS:
-        then = subscribed(running_terms(history, moment.ago(days))).cache()
-        names = {f"{name}_before_{days}": name for name in ("mrr", "seats", "plan", "products")}
-        joined = joined.left_join(then.select("account_id", **names), "account_id").drop("account_id_right")
-    mrr, mrr_before, seats_before = joined["mrr"], joined["mrr_before_84"], joined["seats_before_84"]
+    """What the account pays, and for what, against 84 days ago as it was known then."""
+    joined = spine.select("account_id", "mrr", "seats", "plan")
+    then = subscribed(running_terms(history, moment.ago(CHANGE_DAYS))).cache()
+    names = {f"{name}_before": name for name in ("mrr", "seats", "plan")}
+    joined = joined.left_join(then.select("account_id", **names), "account_id").drop("account_id_right")
+    mrr, mrr_before, seats_before = joined["mrr"], joined["mrr_before"], joined["seats_before"]
     direction = (mrr - mrr_before).sign().cast("int64")
     return joined.select(
         "account_id",
-        "mrr_before_28",
-        "mrr_before_84",
-        "seats_before_84",
-        mrr_change_28=log_ratio(mrr, joined["mrr_before_28"]),
+        mrr_before_84=mrr_before,
+        seats_before_84=seats_before,
         mrr_change_84=log_ratio(mrr, mrr_before),
         seats_change_84=joined["seats"] - seats_before,
-        plan_change_84=(joined["plan"] != joined["plan_before_84"]).cast("int64") * direction,
-        products_dropped_84=(joined["products_before_84"] - joined["products"].fill_null(0)).clip(lower=0),
+        plan_change_84=(joined["plan"] != joined["plan_before"]).cast("int64") * direction,
     )
 
 

@@ -154,7 +154,7 @@ def _blocks(
         latest = blocks[0][0] if blocks else dates[-1]
         found = count_departures(_known(frame, latest, need_days))
         raise NoTestDate(
-            f"On {latest.date()} {found} departures were known ({need_days} days before, as a label needs); "
+            f"Departures known on {latest.date()}: {found} ({need_days} days before, as a label needs); "
             f"a model needs {LEAST_DEPARTURES}. The history is too short for a backtest: "
             "give an earlier one, or train without."
         )

@@ -49,7 +49,7 @@ def logistic_risk(known: pd.DataFrame, test: pd.DataFrame, features: Sequence[Fe
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 
-    names = {kind: [f.name for f in features if f.kind == kind] for kind in ("number", "category")}
+    names = {kind: [f.name for f in features if f.learned and f.kind == kind] for kind in ("number", "category")}
     numbers = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=0),

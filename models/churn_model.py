@@ -36,7 +36,7 @@ FAMILIES: Final[tuple[str, ...]] = tuple(family.value for family in Family)
 """The order of the columns of `Explanation.families`."""
 
 END_OF_TREES: Final = "end of trees"
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,9 @@ def encode(frame: pd.DataFrame, features: tuple[Feature, ...], categories: Mappi
 class ChurnModel:
     """A calibrated booster with all that is needed to use it, to explain it and to say what it is.
 
-    `medians` are the training medians of the number features: what counts as more or less of a feature. `about` is what
-    the training had to say (dates, horizon, rounds, seed, …), in values that JSON can hold.
+    `facts` teach it nothing; they are what the sentences of its features speak of. `medians` are the training medians
+    of the number features: what counts as more or less of a feature. `about` is what the training had to say (dates,
+    horizon, rounds, seed, …), in values that JSON can hold.
     """
 
     booster_text: str
@@ -92,7 +93,13 @@ class ChurnModel:
     calibration: Calibration
     medians: Mapping[str, float]
     bands: Bands
+    facts: tuple[Feature, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def catalogue(self) -> tuple[Feature, ...]:
+        """All that a night must compute for it: its features, then its facts."""
+        return (*self.features, *self.facts)
 
     @cached_property
     def booster(self) -> "Booster":
@@ -179,6 +186,7 @@ class ChurnModel:
         return {
             "format": FORMAT,
             "features": [feature.as_record() for feature in self.features],
+            "facts": [fact.as_record() for fact in self.facts],
             "categories": {name: list(words) for name, words in self.categories.items()},
             "calibration": self.calibration.as_record(),
             "medians": dict(self.medians),
@@ -208,6 +216,7 @@ class ChurnModel:
             model = cls(
                 booster_text=text,
                 features=tuple(Feature.from_record(feature) for feature in record["features"]),
+                facts=tuple(Feature.from_record(fact) for fact in record["facts"]),
                 categories={name: tuple(words) for name, words in record["categories"].items()},
                 calibration=Calibration(**record["calibration"]),
                 medians=record["medians"],

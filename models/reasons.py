@@ -52,7 +52,7 @@ class Reasons:
         return cls(
             features=model.features,
             explanation=explanation,
-            values={feature.name: _spoken(frame[feature.name], feature) for feature in model.features},
+            values={feature.name: _spoken(frame[feature.name], feature) for feature in model.catalogue},
             contradicts=contradicting(model, model.matrix(frame), explanation.contributions),
         )
 

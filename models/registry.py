@@ -86,7 +86,7 @@ def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Regis
             documents = {
                 "settings": run.settings,
                 "tables": run.table_digests,
-                "catalogue": [feature.as_record() for feature in run.model.features],
+                "catalogue": [feature.as_record() for feature in run.model.catalogue],
                 "evaluations": {key: evaluation.as_record() for key, evaluation in run.evaluations.items()},
                 **run.documents,
             }

@@ -51,8 +51,7 @@ def fit(
     Parameters
     ----------
     frame : one row per (account_id, as_of) with root_id, label (known!), churn_on, and a column for each feature. A
-    row's
-        label was unknown until as_of + need_days; leave rows out that are younger.
+        row's label was unknown until as_of + need_days; leave rows out that are younger.
     need_days, horizon_days, lead_days : lead + horizon + grace (and settling); how far a label looks, and from when.
     multiples : of the base odds, where the bands medium and high begin.
     threads : 0 for as many as pay off. The trees do not depend on it, nor on the order of the rows.
@@ -61,7 +60,7 @@ def fit(
     feature's column is absent.
     """
     frame = in_order(frame)
-    chosen = tuple(features)
+    chosen = tuple(feature for feature in features if feature.learned)
     departures = count_departures(frame)
     if departures < LEAST_DEPARTURES:
         raise TooFewDepartures(departures, LEAST_DEPARTURES)
@@ -110,6 +109,7 @@ def fit(
         calibration=calibration,
         medians=_medians(matrix, chosen),
         bands=Bands.from_base_rate(report.base_rate, *multiples),
+        facts=tuple(feature for feature in features if not feature.learned),
         about={
             "first_as_of": report.first_as_of,
             "last_as_of": report.last_as_of,

@@ -179,16 +179,13 @@ def score(call: Call, as_of: date | None, out: Path | None) -> None:
 def explain(call: Call, account_id: str, as_of: date | None) -> None:
     """Show one account's risk and the reasons that add up to it."""
     from pipeline.morning import account_page, account_record
-    from pipeline.store import connect, night, reading
+    from pipeline.store import connect, published, reading
 
     settings = call.settings
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
-            shown = night(connection, as_of)
-        if shown is None:
-            when = f"for {as_of}" if as_of else "yet"
-            raise UsageError(f"No night is published {when}. Run: churn score{call.shown}")
+            shown = published(connection, as_of)
         page = account_page(engine, account_id, shown)
         if page is None:
             ids = f"churn export{call.shown} --out FILE"

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-__all__ = ["ExpectedError", "FailedError", "RefusedError", "UsageError"]
+__all__ = ["ExpectedError", "FailedError", "RefusedError", "StoreError", "StoreMissing", "StoreOutdated", "UsageError"]
 
 
 class ExpectedError(Exception):
@@ -27,3 +27,15 @@ class RefusedError(ExpectedError):
     """The contract, a check or the gate refused: a retry with the same data will not help."""
 
     exit_status = 3
+
+
+class StoreError(FailedError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreMissing(UsageError):
+    """There is no store yet, or nothing of ours in it."""
+
+
+class StoreOutdated(UsageError):
+    """The store was written by another version of this product."""

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from pipeline.amounts import Language
 from pipeline.errors import UsageError
-from pipeline.store import AccountNight, Night, StoreMissing, book, catalogue, night, reading
+from pipeline.store import AccountNight, Night, book, catalogue, published, reading
 from pipeline.wording import sentence
 
 __all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination"]
@@ -92,10 +92,7 @@ def export_night(
     """
     chosen = _chosen_format(path, format)
     with reading(engine) as connection:
-        of = night(connection, as_of)
-        if of is None:
-            which = "No night was" if as_of is None else f"The night of {as_of} was not"
-            raise StoreMissing(f"{which} published yet. Score it first: churn score.")
+        of = published(connection, as_of)
         features = catalogue(connection, of)["features"]
         rows = (_row(each, of, features, language) for each in book(connection, of) if each.state != "lapsed")
         with _whole_file(path) as file:

@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contract import CONTRACT, RECORDED_AT, Severity
-from features.outages import JUDGED, Coverage
+from features.outages import COUNTED, JUDGED, Coverage
 from features.timeline import Moment
 from features.versions import History
 from pipeline.errors import RefusedError
@@ -23,15 +23,15 @@ _LEAST_DAYS: Final = 3
 _MOST_NAMED: Final = 5
 
 
-def stale_tables(past: History, moment: Moment) -> list[Violation]:
+def stale_tables(past: History, moment: Moment, covered: Coverage) -> list[Violation]:
     """The tables whose newest row known at the moment is older than their habit explains.
 
-    Usage decides whether a run may go on: fatal. The others are warnings: a company may sell and lose nothing for a
-    while. A table is judged as a whole, never by account.
+    `covered` is `features.outages.coverage(past)`. Usage decides whether a run may go on: fatal. The others are
+    warnings: a company may sell and lose nothing for a while. A table is judged as a whole, never by account.
     """
     found = []
     for name in _WATCHED:
-        days = _days_with_rows(past, name, moment) if name in past.tables else []
+        days = covered.days(name, moment) if name in COUNTED else _days_with_rows(past, name, moment)
         if days and is_stale(days, moment.as_of):
             found.append(_violation(name, days, moment.as_of, Severity.FATAL if name == "usage" else Severity.WARN))
     return found
@@ -51,15 +51,15 @@ def lost_days(covered: Coverage, moment: Moment, days: int) -> list[Violation]:
     return found
 
 
-def refuse_stale(past: History, moment: Moment) -> list[Violation]:
-    """The tables that are stale and may be.
+def refuse_stale(past: History, moment: Moment, covered: Coverage) -> list[Violation]:
+    """The tables that are stale and may be. See `stale_tables`.
 
     Raises
     ------
     RefusedError
         When it is the one that decides.
     """
-    found = stale_tables(past, moment)
+    found = stale_tables(past, moment, covered)
     for violation in found:
         if violation.severity is Severity.FATAL:
             raise RefusedError(f"The tables end too early; nothing was written.\n\n{violation.told()}")
@@ -96,16 +96,10 @@ def is_stale(days: Sequence[date], as_of: date) -> bool:
 
 
 def _days_with_rows(past: History, name: str, moment: Moment) -> list[date]:
-    """Days with a row known at the moment, ascending: those of the last 112 days where they suffice, else all."""
+    """Days with a row known at the moment, ascending."""
+    if name not in past.tables:
+        return []
     rows = past.known(name, moment)
-    day = _time(rows, name).date()
-    recent = moment.as_of - timedelta(days=2 * _WINDOW_DAYS)
-    found = _distinct(rows.filter(day > recent), name)  # of a large table in time order little is read
-    whole = found and found[-1] > recent + timedelta(days=_WINDOW_DAYS)
-    return found if whole else _distinct(rows, name)
-
-
-def _distinct(rows: ir.Table, name: str) -> list[date]:
     days = rows.select(day=_time(rows, name).date()).distinct().filter(ibis._["day"].notnull())
     return [row["day"] for row in days.order_by("day").to_pyarrow().to_pylist()]
 

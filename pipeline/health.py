@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from models.errors import ModelRefusal, NoChampion, TrackingFailed
 from models.registry import load_champion
-from pipeline.errors import ExpectedError, FailedError, UsageError
+from pipeline.errors import ExpectedError, FailedError, StoreMissing, UsageError
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
-from pipeline.store import Night, StoreMissing, connect, night, reading
+from pipeline.store import Night, connect, night, reading
 
 __all__ = ["Finding", "Health", "examine"]
 

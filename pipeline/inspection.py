@@ -7,6 +7,7 @@ from typing import Any
 
 from features.build import catalogue, listed
 from features.contract import Severity
+from features.events import largest
 from features.labels import churns
 from features.outages import coverage
 from models.training import LEAST_DEPARTURES
@@ -90,11 +91,12 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         log.step("count departures")
         add_sentiment(opened)
         past = history(opened, settings)
-        chosen = settings.data.categories
-        names = tuple(feature.name for feature in catalogue(past, settings.pages, categories=chosen))
-        every = listed(settings.pages, categories=chosen)
         moment = past.rules.moment(today)
-        silent = [*stale_tables(past, moment), *lost_days(coverage(past), moment, 364)]
+        further, kinds = settings.data.categories, largest(past, moment)
+        names = tuple(feature.name for feature in catalogue(past, settings.pages, categories=further, kinds=kinds))
+        every = listed(settings.pages, categories=further, kinds=kinds)
+        covered = coverage(past)
+        silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364)]
         return Inspection(
             violations=_fatal_first([*violations, *silent]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},

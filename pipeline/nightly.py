@@ -83,15 +83,15 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         past, recipe = see(opened, settings, model)
         moment = past.rules.moment(day)
         covered = coverage(past)
-        violations += [*refuse_stale(past, moment), *lost_days(covered, moment, 84)]
+        violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
         known = tonight(past, moment, recipe, covered)
-        until = _last_use(past, moment)
         saw = inputs(past, moment, known, recipe)
     finally:
         opened.close()
     log.step("risk and reasons")
     book, contradicting_share = _book(known, model, settings, day)
     log.step("publish")
+    used_on = covered.days("usage", moment)
     warnings = (*(violation.told() for violation in violations), *caveats(settings, model, day))
     for warning in warnings:
         log.note(f"warning: {warning}")
@@ -101,10 +101,10 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         model_version=str(version),
         started_at=now,
         settings_digest=_digest(settings),
-        headline=_headline(book, model, settings, until, contradicting_share) | {"hindsight": hindsight(model, day)},
+        headline=_headline(book, model, settings, used_on, contradicting_share) | {"hindsight": hindsight(model, day)},
         warnings=warnings,
     )
-    records = {feature.name: feature.as_record() for feature in model.features}
+    records = {feature.name: feature.as_record() for feature in model.catalogue}
     shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
     engine = connect(settings.located(settings.store.url))
     try:
@@ -143,10 +143,12 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
             f"The model learned from features as they were defined before ({remembered.get('definitions', 'unnamed')}, "
             f"now {DEFINITIONS}); the same names mean something else now. Train again: churn train."
         )
-    for key, value in settings.question().items():
-        if remembered[key] != value:
+    for name, value in settings.question().items():
+        trained = remembered["question"].get(name)
+        if trained != value:
+            section, _, key = name.partition(".")
             raise RefusedError(
-                f"[churn] {key} = {value!r}, but the champion was trained for {remembered[key]!r}: its risks would "
+                f"[{section}] {key} = {value!r}, but the champion was trained for {trained!r}: its risks would "
                 "answer another question. Train again (churn train), or put the setting back."
             )
     scorer = add_sentiment(opened)
@@ -163,15 +165,16 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
             )
     past = history(opened, settings, remembered["versioned"])
     groups = {group: tuple(patterns) for group, patterns in remembered["page_groups"].items()}
-    possible = {feature.name for feature in catalogue(past, groups, categories=remembered["categories"])}
-    gone = [feature for feature in model.features if feature.name not in possible]
+    further, kinds = remembered["categories"], tuple(remembered["events"])
+    possible = {feature.name for feature in catalogue(past, groups, categories=further, kinds=kinds)}
+    gone = [feature for feature in model.catalogue if feature.name not in possible]
     if gone:
         needs = sorted({column for feature in gone for column in feature.needs if not past.may_teach(column)})
         raise RefusedError(
             f"The champion needs {', '.join(needs)}, which the tables of tonight do not have ({len(gone)} of "
-            f"{len(model.features)} features). Bring the columns back, or train without them: churn train."
+            f"{len(model.catalogue)} features). Bring the columns back, or train without them: churn train."
         )
-    return past, Recipe(model.features, groups)
+    return past, Recipe(model.catalogue, groups, kinds)
 
 
 def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | None = None) -> pd.DataFrame:
@@ -184,14 +187,6 @@ def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | N
     rows = everyone.left_join(features, "account_id").drop("account_id_right")
     frame: pd.DataFrame = rows.order_by("account_id").to_pandas()
     return frame.assign(root_id=frame["root_id"].fillna(frame["account_id"]))
-
-
-def _last_use(past: History, moment: Moment) -> date | None:
-    """The newest day that the usage table knows of; None without usage."""
-    if "usage" not in past.tables:
-        return None
-    newest = past.known("usage", moment)["occurred_at"].max().execute()
-    return None if pd.isna(newest) else pd.Timestamp(newest).date()
 
 
 def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date) -> tuple[pd.DataFrame, float]:
@@ -227,12 +222,12 @@ def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date)
 
 
 def _headline(
-    book: pd.DataFrame, model: ChurnModel, settings: Settings, until: date | None, contradicting_share: float
+    book: pd.DataFrame, model: ChurnModel, settings: Settings, used_on: list[date], contradicting_share: float
 ) -> dict[str, Any]:
     """The figures over the list: how many customers, what usually leaves, how good the order has been.
 
-    Accounts that are leaving or lapsed are counted in `states` alone. `contradicting_share` is that of the reasons that
-    stay unworded, `usage_until` the last day with use.
+    Accounts that are leaving or lapsed are counted in `states` alone. `used_on` are the days with use;
+    `contradicting_share` is that of the reasons that stay unworded.
     """
     scored = book[~book["state"].isin(UNSCORED)]
     bands = Counter(scored["band"].dropna())
@@ -247,7 +242,7 @@ def _headline(
         "bands": {name: int(bands.get(name, 0)) for name in ("high", "medium", "low")},
         "expected_loss": float(scored["value_at_risk"].sum()),
         "mrr": float(scored["mrr"].sum()),
-        "usage_until": until and str(until),
+        "usage_until": str(used_on[-1]) if used_on else None,
         "contradicting_share": contradicting_share,
         "backtest": _skill(model.about.get("backtest")),
     }

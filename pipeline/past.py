@@ -18,6 +18,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from features.build import Recipe, catalogue
+from features.events import largest
 from features.labels import spells_today
 from features.outages import Coverage, coverage
 from features.training_set import labelled_snapshot
@@ -52,11 +53,12 @@ class Past:
         """The past of tables that have been opened; tickets are judged on the way."""
         scorer = add_sentiment(opened)
         past = history(opened, settings)
-        listed = catalogue(past, settings.pages, settings.company.currency, settings.data.categories)
+        kinds = largest(past, past.rules.moment(today))
+        listed = catalogue(past, settings.pages, settings.company.currency, settings.data.categories, kinds)
         spells = None
         if past.rules.definition == "subscription":
             spells = opened.engine.create_table("_spells_today", spells_today(past, today), temp=True)
-        return cls(past, Recipe(listed, settings.pages), scorer, today, spells, coverage(past))
+        return cls(past, Recipe(listed, settings.pages, kinds), scorer, today, spells, coverage(past))
 
     def snapshot(self, as_of: date) -> pd.DataFrame:
         """Every customer of that date: features as known then, label as known today. See `labelled_snapshot`."""

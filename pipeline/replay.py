@@ -28,7 +28,7 @@ from pipeline.run_log import RunLog
 from pipeline.schema import INPUTS, PUBLISHED, SCORES
 from pipeline.settings import Settings
 from pipeline.sources import open_sources
-from pipeline.store import Night, connect, night, reading
+from pipeline.store import Night, connect, published, reading
 
 __all__ = ["Effect", "Finding", "Replay", "replay"]
 
@@ -183,10 +183,7 @@ def _stored(settings: Settings, as_of: date | None) -> tuple[Night, Inputs, pd.S
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
-            shown = night(connection, as_of)
-            if shown is None:
-                when = f"for {as_of}" if as_of else "yet"
-                raise UsageError(f"No night is published {when}. Run: churn score")
+            shown = published(connection, as_of)
             seen = stored_inputs(connection, shown)
             if seen is None:
                 raise UsageError(_kept_no_longer(connection, shown))
@@ -230,7 +227,7 @@ def _finding(found: Difference, model: ChurnModel, past: History) -> Finding:
     if column and table in EDITED:
         read_by = tuple(feature.name for feature in model.features if found.column in feature.needs)
         return Finding(found, (table,), True, table in past.versioned, read_by)
-    needs = next((feature.needs for feature in model.features if feature.name == found.column), ())
+    needs = next((feature.needs for feature in model.catalogue if feature.name == found.column), ())
     main = "usage" if past.rules.definition == "inactivity" else "subscriptions"
     tables = tuple(sorted({need.partition(".")[0] for need in needs} or {main}))
     return Finding(found, tables, False, set(tables) <= past.versioned, ())

@@ -110,12 +110,13 @@ class Settings(BaseSettings):
         )
 
     def question(self) -> dict[str, Any]:
-        """What a model is trained to answer: these settings must be the same on every night it scores."""
-        names = ["definition", "event", "horizon_days", "lead_days", "count_free"]
-        silence = ["inactive_days", "activity_events"]
-        names += silence if self.churn.definition == "inactivity" else ["grace_days"]
-        plain = self.churn.model_dump(mode="json")
-        return {name: plain[name] for name in names}
+        """What a model is trained to answer, and what its columns mean, as `section.key`: alike on every night."""
+        asked = ["churn.definition", "churn.event", "churn.horizon_days", "churn.lead_days", "churn.count_free"]
+        asked += ["data.ended_on", "data.recorded_from"]
+        silence = ["churn.inactive_days", "churn.activity_events", "book.value_events"]
+        asked += silence if self.churn.definition == "inactivity" else ["churn.grace_days"]
+        plain = self.model_dump(mode="json")
+        return {name: plain[section][key] for name in asked for section, key in [name.split(".")]}
 
     def without_secrets(self) -> dict[str, Any]:
         """Everything set, as plain data that may be stored and shown: passwords in URLs are starred."""

@@ -4,6 +4,9 @@ Files are read by DuckDB where they lie. Text is cast here, once; a value that c
 counted by the check at the door, which sees both sides.
 """
 
+import functools
+import operator
+import string
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -167,7 +170,7 @@ def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.T
     if name == decides_who_is_there and "accounts" in opened.tables:
         typed = typed.semi_join(opened.tables["accounts"], "account_id")
     if name in _STREAMED:
-        return typed
+        return opened.engine.create_view(f"_{name}", typed)
     # A row delivered twice counts once, where a key says that it is the same row.
     distinct = typed.distinct() if contract.key in typed.columns else typed
     copied = opened.engine.create_table(f"_{name}", distinct, temp=True)
@@ -176,13 +179,23 @@ def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.T
     return copied
 
 
+def _trimmed(text: ir.StringValue) -> ir.StringValue:
+    """Text without blanks around it; null where nothing is left.
+
+    To trim each value of a large table would take longer than all that is made of it. Few need it, and to see that one
+    does not takes two comparisons.
+    """
+    ends = [text.endswith(blank) for blank in string.whitespace]
+    return functools.reduce(operator.or_, ends, text < "!").ifelse(text.strip().nullif(""), text)
+
+
 def cast(value: ir.Value, type_: str) -> ir.Value:
     """A value in a type of the contract; null where it does not fit.
 
     Empty text is no value. An instant with a zone becomes the same instant in UTC; a date may be written as an instant.
     """
     if value.type().is_string():
-        value = value.strip().nullif("")
+        value = _trimmed(value)
         if type_ == "date":
             return value.try_cast("timestamp").cast("date")
         if type_ == "instant":  # through a zone, or else the engine would drop an offset such as +02:00

@@ -20,16 +20,13 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, Engine, Select, case, create_engine, event, func, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from pipeline.errors import FailedError, UsageError
+from pipeline.errors import StoreError, StoreMissing, StoreOutdated, UsageError
 from pipeline.schema import CATALOGUES, METADATA, PUBLISHED, RUNS, SCORES, STORE_VERSION, VERSION
 
 __all__ = [
     "AccountNight",
     "Entry",
     "Night",
-    "StoreError",
-    "StoreMissing",
-    "StoreOutdated",
     "account",
     "book",
     "catalogue",
@@ -37,23 +34,12 @@ __all__ = [
     "most_at_stake",
     "night",
     "prepare",
+    "published",
     "reading",
     "writing",
 ]
 
 BUSY_SECONDS: Final = 30
-
-
-class StoreError(FailedError):
-    """The store cannot be opened, read or written."""
-
-
-class StoreMissing(UsageError):
-    """There is no store yet, or nothing of ours in it."""
-
-
-class StoreOutdated(UsageError):
-    """The store was written by another version of this product."""
 
 
 def connect(url: str) -> Engine:
@@ -232,6 +218,15 @@ def night(connection: Connection, as_of: date | None = None) -> Night | None:
     fields = {name: value for name, value in row.items() if name != "status"}
     plain = {"headline": json.loads(row["headline"]), "warnings": tuple(json.loads(row["warnings"]))}
     return Night(**fields | plain)
+
+
+def published(connection: Connection, as_of: date | None) -> Night:
+    """The same, for those who cannot go on without it. Raises `StoreMissing`."""
+    found = night(connection, as_of)
+    if found is None:
+        which = "No night was" if as_of is None else f"The night of {as_of} was not"
+        raise StoreMissing(f"{which} published yet. Score it first: churn score.")
+    return found
 
 
 def catalogue(connection: Connection, of: Night) -> dict[str, Any]:

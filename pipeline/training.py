@@ -106,7 +106,7 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
     try:
         refuse_fatal(check_contract(opened, settings))
         past = Past.of(opened, settings, today)
-        refuse_stale(past.history, past.history.rules.moment(today))
+        refuse_stale(past.history, past.history.rules.moment(today), past.covered)
         dates, older = snapshot_dates(past.history, settings, today)
         if older:
             log.note(left_aside(older))
@@ -222,8 +222,9 @@ def _remembered(settings: Settings, collected: Collected, tested: Backtest | Non
         "versioned": sorted(collected.history.versioned),
         "page_groups": {group: list(patterns) for group, patterns in collected.recipe.page_groups.items()},
         "categories": list(settings.data.categories),
+        "events": list(collected.recipe.events),
         "scorer": collected.scorer,
-        **settings.question(),
+        "question": settings.question(),
         "left_out": collected.left_out,
         "older_snapshots": collected.older_snapshots,
         "backtest": None if tested is None else tested.as_record(),

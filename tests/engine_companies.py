@@ -16,9 +16,12 @@ from features.sentiment import score
 from features.timeline import ChurnRules
 from features.versions import History
 
-__all__ = ["PAGE_GROUPS", "Row", "at_the_door", "churn_rules", "connect", "loaded"]
+__all__ = ["KINDS", "PAGE_GROUPS", "Row", "as_arrow", "at_the_door", "churn_rules", "connect", "loaded"]
 
 Row = dict[str, Any]
+
+KINDS = ("login", "export")
+"""The events that are looked at by themselves."""
 
 PAGE_GROUPS = {"pricing": ("/pricing*", "/plans*"), "cancellation": ("/account/cancel*",)}
 
@@ -80,7 +83,7 @@ def loaded(engine: Any, company: SmallCompany, rules: Rules) -> Iterator[History
     names = {name: f"{name}_{number}" for name in company.tables}
     try:
         tables = {
-            name: engine.create_table(names[name], _arrow(name, at_the_door(name, rows, rules)))
+            name: engine.create_table(names[name], as_arrow(name, at_the_door(name, rows, rules)))
             for name, rows in company.tables.items()
         }
         yield History(tables, churn_rules(rules, company), company.versioned)
@@ -89,7 +92,8 @@ def loaded(engine: Any, company: SmallCompany, rules: Rules) -> Iterator[History
             engine.drop_table(name, force=True)
 
 
-def _arrow(name: str, rows: list[Row]) -> pa.Table:
+def as_arrow(name: str, rows: list[Row]) -> pa.Table:
+    """The rows of that table in the contract's types; of columns that the contract does not know, in text."""
     types = {column.name: column.type for column in CONTRACT[name].columns} | {RECORDED_AT: "instant"}
     schema = pa.schema([(column, _ARROW[types.get(column, "text")]) for column in rows[0]])
     return pa.Table.from_pylist(rows, schema=schema)

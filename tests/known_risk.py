@@ -33,6 +33,8 @@ FEATURES = (
     Feature("noise", Family.PAGES, "number", "says nothing"),
 )
 
+FACT = Feature("use_before", Family.USAGE, "days", "days of use before, of which only a sentence speaks", learned=False)
+
 
 @dataclass(frozen=True)
 class KnownRisk:

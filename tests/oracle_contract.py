@@ -16,7 +16,7 @@ MONTHS = {"monthly": 1, "quarterly": 3, "annual": 12}
 LONG_AGO = datetime(1, 1, 1)  # noqa: DTZ001 - instants of the product are naive UTC
 
 
-def contract(seen: Known, account_id: str, now: Values, before_28: Values, before_84: Values) -> Values:
+def contract(seen: Known, account_id: str, now: Values, before_84: Values) -> Values:
     """`now` and before: what the account subscribes to at the moment, and what it did as known then."""
     if "subscriptions" not in seen.company.tables:
         return {}
@@ -28,12 +28,9 @@ def contract(seen: Known, account_id: str, now: Values, before_28: Values, befor
     plans = None in (now["plan"], before_84["plan"], now["mrr"], before_84["mrr"])
     return {
         **ahead,
-        "days_to_renewal_at_new_price": ahead["days_to_renewal"] if since else None,
         "renewals_survived": survived(seen, here),
         "returns": max(len(spells(every, 0)) - 1, 0),
-        "mrr_before_28": before_28["mrr"],
         "mrr_before_84": before_84["mrr"],
-        "mrr_change_28": log_ratio(now["mrr"], before_28["mrr"]),
         "mrr_change_84": log_ratio(now["mrr"], before_84["mrr"]),
         "price_rise_84": rise if since and since <= 84 else 0.0,
         "price_rise_364": rise,
@@ -41,7 +38,6 @@ def contract(seen: Known, account_id: str, now: Values, before_28: Values, befor
         "seats_before_84": before_84["seats"],
         "seats_change_84": None if None in (now["seats"], before_84["seats"]) else now["seats"] - before_84["seats"],
         "plan_change_84": None if plans else moved(now, before_84),
-        "products_dropped_84": before_84["products"] and max(before_84["products"] - (now["products"] or 0), 0),
         "products_under_notice": sum(term.under_notice for term in running),
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 from engine_companies import Row
 from oracle_billing import billing
 from oracle_contract import commitment, contract
+from oracle_events import events
 from oracle_feedback import feedback
 from oracle_habits import habits
 from oracle_known import Known, Values, in_thousandths, quantity
@@ -28,7 +29,12 @@ __all__ = ["features"]
 
 
 def features(
-    company: SmallCompany, rules: Rules, as_of: date, groups: Groups, value_events: tuple[str, ...] = ()
+    company: SmallCompany,
+    rules: Rules,
+    as_of: date,
+    groups: Groups,
+    value_events: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
 ) -> dict[str, Values]:
     """Spine and features of every account that was active or leaving at `as_of`, by account."""
     seen = Known(company, rules, as_of)
@@ -37,10 +43,11 @@ def features(
         standing = state(company, rules, account_id, as_of)
         if standing in ("active", "leaving"):
             values = {"state": standing, **profile(seen, account_id, value_events)}
-            before = [subscription(seen.ago(days), account_id) for days in (28, 84)]
-            values |= contract(seen, account_id, values, *before) | billing(seen, account_id)
+            before = subscription(seen.ago(84), account_id)
+            values |= contract(seen, account_id, values, before) | billing(seen, account_id, values)
             used = Used(seen, account_id, values)
             values |= usage(used) | people(used, account_id, values) | habits(used) | onboarding(used, values)
+            values |= events(used, kinds)
             values |= support(seen, account_id, values)
             values |= feedback(seen, account_id)
             found[account_id] = values | pages(seen, account_id, groups)
@@ -72,6 +79,7 @@ def profile(seen: Known, account_id: str, value_events: tuple[str, ...]) -> Valu
         "days_since_go_live": went_live_on and (seen.as_of - went_live_on).days,
         "segment": account.get("segment"),
         "industry": account.get("industry"),
+        "country": account.get("country"),
         **subscribed,
     }
 

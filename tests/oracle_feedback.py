@@ -15,7 +15,6 @@ def feedback(seen: Known, account_id: str) -> Values:
     since = answered[0] if answered else None
     latest = [row for row in rows if seen.age(row["submitted_at"]) + 1 == since]
     return {
-        "answers_364": sum(seen.age(row["submitted_at"]) < 364 for row in rows),
         "days_since_answer": since,
         "usual_answer_gap_days": gap,
         "answer_silence_ratio": since / gap if since and gap else None,

@@ -9,6 +9,8 @@ __all__ = ["habits"]
 def habits(used: Used) -> Values:
     ages: dict[str, set[int]] = {}
     for row in used.rows:
+        if used.age(row) >= 140:
+            continue
         ages.setdefault(row["event"], set()).add(used.age(row))
     recent = {event for event, days in ages.items() if days & {*range(28)}}
     before = {event for event, days in ages.items() if days & {*range(28, 112)}}

@@ -10,8 +10,6 @@ NAMES = (
     "active_days_first_28",
     "users_first_28",
     "seat_share_first_28",
-    "users_first_56",
-    "seat_share_first_56",
 )
 
 
@@ -24,17 +22,15 @@ def onboarding(used: Used, values: Values) -> Values:
     if life > min(224, used.covered):
         return found
     # The first day of the account has the age life - 1.
-    first = [range(life - days, life) for days in (28, 56)]
+    first = range(life - 28, life)
     on_or_after = [age for age in used.ages if age < life]
     waited = life - 1 - max(on_or_after) if on_or_after else life
     waited = 0 if len(on_or_after) < len(used.ages) else waited
     if not used.too_many_lost(range(life - waited, life)):
         found["days_to_first_use"] = waited
-    if life >= 28 and not used.too_many_lost(first[0]):
-        found["active_days_first_28"] = used.days(first[0]) * 28 / (28 - len(used.lost & {*first[0]}))
-    for days, window in zip((28, 56), first, strict=True):
-        if life >= days and not used.too_many_lost(window):
-            people = {row["user_id"] for row in used.rows if used.age(row) >= life - days} - {None}
-            found[f"users_first_{days}"] = len(people)
-            found[f"seat_share_first_{days}"] = share(len(people), values["seats"])
+    if life >= 28 and not used.too_many_lost(first):
+        people = {row["user_id"] for row in used.rows if used.age(row) >= life - 28} - {None}
+        found["active_days_first_28"] = used.days(first) * 28 / (28 - len(used.lost & {*first}))
+        found["users_first_28"] = len(people)
+        found["seat_share_first_28"] = share(len(people), values["seats"])
     return found

@@ -30,15 +30,12 @@ def of_group(group: str, rows: list[Row], seen: Known, recorded: int) -> Values:
     ages = [seen.age(row["visited_at"]) for row in rows]
     recent = [row for row in rows if seen.age(row["visited_at"]) < 28]
     people = len({row["user_id"] for row in recent} - {None}) or min(len(recent), 1)
-    new_people = 0 if any(age >= 28 for age in ages) else people
     fading = sum(in_thousandths(0.5 ** (age / 14)) for age in ages)
     return {
-        f"{group}_visits_7": sum(age < 7 for age in ages) if recorded >= 7 else None,
         f"{group}_visits_28": sum(age < 28 for age in ages) if recorded >= 28 else None,
         f"{group}_visits_84": sum(age < 84 for age in ages) if recorded >= 84 else None,
         f"{group}_visits_decayed": fading if recorded >= 84 else None,
         f"{group}_visitors_28": people if recorded >= 28 else None,
-        f"{group}_first_visitors_28": new_people if recorded >= 112 else None,
         f"days_since_{group}": min(ages) + 1 if ages else None,
         f"days_since_first_{group}": max(age for age in ages if age < 28) + 1 if recent else None,
     }

@@ -28,7 +28,6 @@ def people(used: Used, account_id: str, values: Values) -> Values:
         "active_users_past": users_past,
         "active_users_trend": log_ratio(users_28, users_past),
         "seat_share": share(users_28, values["seats"]),
-        "usage_per_user_28": share(q_28, users_28),
         "usage_per_seat_28": share(q_28, values["seats"]),
         **main_user(used, by_user, account_id),
     }

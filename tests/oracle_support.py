@@ -10,8 +10,6 @@ from oracle_known import Known, Values, in_thousandths, log_ratio, mean, per_28
 
 __all__ = ["support"]
 
-URGENT = {"urgent", "critical", "blocker", "emergency", "highest", "p0", "p1", "紧急", "特急"}
-
 
 def support(seen: Known, account_id: str, values: Values) -> Values:
     ever = [seen.age(row["opened_at"]) for row in seen.rows("tickets")]
@@ -40,10 +38,8 @@ def support(seen: Known, account_id: str, values: Values) -> Values:
         "tickets_usual": usual,
         "tickets_trend": log_ratio(tickets_28, usual),
         "repeat_tickets_84": seen_for(84, repeats(ages.values())),
-        "urgent_tickets_84": seen_for(84, sum(row["priority"] in URGENT for row in quarter)),
         "open_tickets": seen_for(1, len(is_open)),
         "oldest_open_days": seen_for(1, oldest or 0),
-        "oldest_open_trend": log_ratio(oldest, usual_days),
         "reopened_84": seen_for(84, sum((row["reopened_count"] or 0) > 0 for row in quarter)),
         "response_hours_84": average(map(response, quarter)),
         "response_hours_usual": average(map(response, earlier)),
@@ -53,7 +49,7 @@ def support(seen: Known, account_id: str, values: Values) -> Values:
         "resolution_days_usual": usual_days,
         "resolution_days_trend": log_ratio(average(map(resolution, quarter)), usual_days),
         **mood(seen, opened, seen_for),
-        **ratings(seen, opened),
+        **ratings(opened),
     }
 
 
@@ -103,23 +99,14 @@ def mood(seen: Known, opened: Callable[[int, int], list[Row]], seen_for: Callabl
     }
 
 
-def ratings(seen: Known, opened: Callable[[int, int], list[Row]]) -> Values:
+def ratings(opened: Callable[[int, int], list[Row]]) -> Values:
     def rated(start: int, end: int) -> list[Row]:
         return [row for row in opened(start, end) if row["csat"] is not None]
 
-    def when(row: Row) -> datetime:
-        """Where no time of rating is recorded, that of the opening."""
-        moment: datetime = row["csat_at"] if "csat_at" in row else row["opened_at"]
-        return moment.replace(microsecond=0)
-
     now = mean(row["csat"] for row in rated(0, 84))
     usual = mean(row["csat"] for row in rated(84, 364))
-    newest_at = max(map(when, rated(0, 364)), default=None)
-    newest = min((row["csat"] for row in rated(0, 364) if when(row) == newest_at), default=None)
     return {
         "csat_84": now,
         "csat_usual": usual,
         "csat_change": None if now is None or usual is None else now - usual,
-        "csat_last": newest,
-        "days_since_csat": newest_at and seen.age(newest_at) + 1,
     }

@@ -35,6 +35,7 @@ def asked(
     *,
     groups: dict[str, tuple[str, ...]] = PAGE_GROUPS,
     categories: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
     versioned: frozenset[str] = frozenset(),
     constant: frozenset[str] = frozenset(),
 ) -> dict[str, Row]:
@@ -44,6 +45,6 @@ def asked(
     company = SmallCompany({"accounts": accounts, **tables}, versioned, None, LATER, [AS_OF])
     with loaded(engine, company, Rules()) as bare:
         history = replace(bare, constant=constant)
-        recipe = Recipe(catalogue(history, groups, categories=categories), groups)
+        recipe = Recipe(catalogue(history, groups, categories=categories, kinds=kinds), groups, kinds)
         found = build(history, history.rules.moment(AS_OF), recipe).to_pyarrow().to_pylist()
     return {row["account_id"]: row for row in found}

@@ -26,7 +26,7 @@ BESIDE = (0, 1, -1, 7, 8, 30, 31)
 """Distances between dates: the graces, leads and silences of `parameters`, and one day more."""
 EVENT_TIMES = (time(12), time(0), time(23, 59, 59, 999_999))
 LOAD_TIMES = (time(1, 30), time(0), time(5, 59, 59), time(6), time(6, 0, 1), time(12))
-TABLES = ("subscriptions", "usage", "accounts", "tickets", "page_visits", "feedback", "users")
+TABLES = ("subscriptions", "usage", "accounts", "tickets", "page_visits", "feedback", "users", "invoices")
 
 Row = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -178,6 +178,8 @@ def _accounts(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, s
                     "account_id": account_id,
                     "created_at": created_at,
                     "segment": draw(st.sampled_from(["small", "large", None])),
+                    "industry": draw(st.sampled_from(["retail", None])),
+                    "country": draw(st.sampled_from(["SE", None])),
                     "parent_id": draw(st.sampled_from(above)),
                     "went_live_on": draw(st.none() | days.after(created_at.date())),
                     **version,
@@ -204,6 +206,8 @@ def _subscriptions(draw: Draw, days: _Days, account_ids: list[str], recorded: bo
                     "mrr": draw(st.sampled_from([100.0, 250.0, 40.0, None, 0.0])),
                     "plan": draw(st.sampled_from(["basic", "pro", None])),
                     "seats": draw(st.sampled_from([5.0, 20.0, None])),
+                    "term_months": draw(st.sampled_from([None, 12.0, 3.0, 1.0])),
+                    "billing_period": draw(st.sampled_from([None, "monthly", "Annual", "quarterly", "now and then"])),
                     "renews_on": draw(st.none() | days.after(started_on)),
                     "notice_on": draw(days.after(started_on) | days.day) if gave_notice else None,
                     "end_reason": None if ended_on is None else draw(st.sampled_from(["voluntary", "involuntary"])),
@@ -320,6 +324,29 @@ def _feedback(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, s
     return rows
 
 
+@st.composite
+def _invoices(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
+    """Bills and credits, due or not; paid in time, late or never; some failed or were voided."""
+    rows = []
+    for number, account_id in enumerate(draw(st.lists(st.sampled_from(account_ids), max_size=4)), start=1):
+        issued_on = draw(days.day)
+        for version in _versions(draw, days, issued_on, recorded, several):
+            rows.append(
+                {
+                    "invoice_id": f"I{number}",
+                    "account_id": account_id,
+                    "issued_on": issued_on,
+                    "amount": draw(st.sampled_from([300.0, 100.0, 33.1, -20.0])),
+                    "due_on": draw(st.none() | days.after(issued_on)),
+                    "paid_on": draw(st.none() | days.after(issued_on)),
+                    "failed_at": draw(st.none() | days.event),
+                    "voided_at": draw(st.none() | st.none() | days.event),
+                    **version,
+                }
+            )
+    return rows
+
+
 ROWS_OF: dict[str, Callable[..., st.SearchStrategy[list[Row]]]] = {
     "accounts": _accounts,
     "subscriptions": _subscriptions,
@@ -328,4 +355,5 @@ ROWS_OF: dict[str, Callable[..., st.SearchStrategy[list[Row]]]] = {
     "tickets": _tickets,
     "page_visits": _page_visits,
     "feedback": _feedback,
+    "invoices": _invoices,
 }

@@ -73,7 +73,6 @@ CASES: list[tuple[str, list[Row], Mapping[str, float | None]]] = [
             "payment_failures_84": 1,
             "payment_failures_364": 1,
             "days_since_payment_failure": 84,
-            "first_payment_failure_84": 1,
         },
     ),
     (
@@ -83,13 +82,12 @@ CASES: list[tuple[str, list[Row], Mapping[str, float | None]]] = [
             "payment_failures_84": 1,
             "payment_failures_364": 1,
             "days_since_payment_failure": 10,
-            "first_payment_failure_84": 0,
         },
     ),
     (
         "a failure of long ago",
         [invoice(400, failed_at=on(ago(365)))],
-        {"payment_failures_364": 0, "days_since_payment_failure": None, "first_payment_failure_84": 0},
+        {"payment_failures_364": 0, "days_since_payment_failure": None},
     ),
     ("a failure that is still ahead", [invoice(10, failed_at=on(AS_OF))], {"payment_failures_84": 0}),
     ("no invoice at all", [], {"invoices_unpaid": 0, "payment_failures_364": 0, "days_late_364": None}),
@@ -105,6 +103,42 @@ def test_billing(engine: Any) -> None:
         assert {name: near(value) for name, value in expected.items()} == {
             name: found[promise][name] for name in expected
         }, promise
+
+
+IN_84 = {"invoices_unpaid", "invoices_overdue", "amount_overdue", "oldest_overdue_days", "payment_failures_84"}
+IN_364 = {"payment_failures_364"}
+BEGINS: list[tuple[int, int, set[str]]] = [
+    (83, 900, IN_84 | {"oldest_unpaid_days"} | IN_364),
+    (84, 900, IN_364),
+    (363, 900, IN_364),
+    (364, 900, set()),
+    (83, 83, set()),
+    (83, 84, IN_84 | {"oldest_unpaid_days"} | IN_364),
+    (100, 101, IN_364),
+]
+"""How many days ago the table began, how old the account is, and which counts are missing for it."""
+
+
+@pytest.mark.parametrize(("began", "tenure", "missing"), BEGINS)
+def test_what_lies_before_the_table_is_missing(engine: Any, began: int, tenure: int, missing: set[str]) -> None:
+    """Books that were opened last month say nothing of the months before but to those who came with them."""
+    rows = numbered([{"account_id": "Another"} | invoice(began), {"account_id": "A1"} | invoice(10)])
+    terms = [term(ago(900), account_id="Another"), term(ago(tenure), account_id="A1")]
+    found = asked(engine, {"subscriptions": terms, "invoices": rows})["A1"]
+    counts = IN_84 | IN_364 | {"oldest_unpaid_days"}
+    assert missing == {name for name in counts if found[name] is None}
+    there = {name: found[name] for name in ("invoices_unpaid", "payment_failures_84") if name not in missing}
+    assert there == {
+        name: value for name, value in {"invoices_unpaid": 1, "payment_failures_84": 0}.items() if name in there
+    }
+
+
+def test_before_the_first_invoice_nothing_is_known(engine: Any) -> None:
+    """A table that begins on the date itself: no failure is on record, which is not the same as none."""
+    rows = numbered([{"account_id": "A1"} | invoice(0)])
+    found = asked(engine, {"subscriptions": [term(ago(900))], "invoices": rows})["A1"]
+    taught = [name for name, record in RECORDS.items() if record["learned"]]
+    assert dict.fromkeys(taught) == {name: found[name] for name in taught}
 
 
 def numbered(rows: list[Row]) -> list[Row]:
@@ -156,8 +190,8 @@ SENTENCES: list[tuple[str, str, float, dict[str, float], Language]] = [
         "en",
     ),
     (
-        "A payment failed on 1 October; before these twelve weeks none is on record.",
-        "first_payment_failure_84",
+        "A payment failed on 1 October.",
+        "payment_failures_84",
         1.0,
         {"days_since_payment_failure": 32.0},
         "en",

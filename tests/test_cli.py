@@ -150,6 +150,7 @@ def test_a_night_is_not_begun_when_its_file_could_not_be_written(out: str, train
         ("TRACKING__MODEL", "nobody", 2, "No model 'nobody' has the alias 'champion'"),
         ("CHURN__HORIZON_DAYS", "90", 3, "[churn] horizon_days = 90, but the champion was trained for 60"),
         ("CHURN__EVENT", "notice", 3, "[churn] event = 'notice', but the champion was trained for 'ended'"),
+        ("DATA__ENDED_ON", "last_day", 3, "[data] ended_on = 'last_day', but the champion was trained for 'first_day_"),
         ("CHURN__GRACE_DAYS", "0", 3, "[churn] grace_days = 0, but the champion was trained for 30"),
         ("DATA__TICKETS", "data/accounts.parquet", 3, "tickets.ticket_id  required column is missing"),
     ],
@@ -286,7 +287,7 @@ def test_explain_says_why_an_account_has_no_risk(trained_demo: Path) -> None:
     ("arguments", "told"),
     [
         (["explain", "A-nobody"], f"'A-nobody' is not in the night of {NIGHT}. Ids are listed by: churn export -c "),
-        (["explain", "A-00001", "--as-of", "2020-01-01"], "No night is published for 2020-01-01. Run: churn score"),
+        (["explain", "A-00001", "--as-of", "2020-01-01"], "The night of 2020-01-01 was not published yet"),
         (["export", "--out", "x.csv", "--as-of", "2020-01-01"], "The night of 2020-01-01 was not published yet"),
         (["export", "--out", "x.xlsx"], "'x.xlsx' does not say what format to write"),
         (["export", "--out", "nowhere/x.csv"], "nowhere/x.csv cannot be written"),

@@ -14,11 +14,11 @@ from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, reason, run, sco
 from sqlalchemy import Engine, update
 
 from pipeline.book import make_book
-from pipeline.errors import UsageError
+from pipeline.errors import StoreError, StoreMissing, UsageError
 from pipeline.export import COLUMNS, FORMATS, Format, export_night
 from pipeline.publication import publish
 from pipeline.schema import SCORES
-from pipeline.store import StoreError, StoreMissing, connect, writing
+from pipeline.store import connect, writing
 
 
 @pytest.fixture

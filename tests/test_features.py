@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from engine_companies import PAGE_GROUPS, Row, loaded
+from engine_companies import KINDS, PAGE_GROUPS, Row, loaded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle_features import features
@@ -14,7 +14,7 @@ from oracle_time import Rules, state
 from single_cases import AS_OF, ago, asked, on, term
 from small_companies import LATER, SmallCompany, accounts_of, companies, parameters
 
-from features import billing, feedback, habits, market, onboarding, pages, people, support, tenure, usage
+from features import billing, events, feedback, habits, market, onboarding, pages, people, support, tenure, usage
 from features.build import SPINE, Recipe, build, catalogue, spine
 from features.catalogue import CASES, Feature, mentions, read_catalogue
 from features.contract import CONTRACT
@@ -44,41 +44,15 @@ class Question:
 
 @st.composite
 def questions(draw: Draw) -> Question:
-    """Companies with contracts, invoices, odd quantities and several people; a date at the border of a window."""
+    """Companies with odd quantities and several people; a date at the border of a window."""
     rules = draw(parameters())
     drawn = draw(companies())
     tables = dict(drawn.tables)
-    tables["subscriptions"] = [
-        row
-        | {
-            "term_months": draw(st.sampled_from([None, 12.0, 3.0, 1.0])),
-            "billing_period": draw(st.sampled_from([None, "monthly", "Annual", "quarterly", "now and then"])),
-        }
-        for row in tables["subscriptions"]
-    ]
     quantities, people = [None, 1.0, 0.0, 3.0, -2.0, 0.4, 1.2, 2.5], [None, "U1", "U2", "U3"]
     tables["usage"] = [
         row | {"quantity": draw(st.sampled_from(quantities)), "user_id": draw(st.sampled_from(people))}
         for row in tables["usage"]
     ]
-    issued = [row["started_on"] for row in tables["subscriptions"]]
-    voided = [datetime.combine(day, time.min) for day in issued]
-    later = st.sampled_from([timedelta(days=days) for days in (30, 0, 14, 31, 90)])
-    tables["invoices"] = [
-        {
-            "invoice_id": f"I{place}",
-            "account_id": draw(st.sampled_from(accounts_of(drawn))),
-            "issued_on": (issued_on := draw(st.sampled_from(issued))),
-            "amount": draw(st.sampled_from([300.0, 100.0, 33.1, -20.0])),
-            "due_on": draw(st.none() | later.map(issued_on.__add__)),
-            "paid_on": draw(st.none() | later.map(issued_on.__add__)),
-            "failed_at": draw(st.none() | later.map(datetime.combine(issued_on, time(12)).__add__)),
-            "voided_at": draw(st.none() | st.sampled_from(voided)),
-        }
-        for place in range(draw(st.integers(1, 4)))
-    ]
-    if not draw(st.booleans()):
-        del tables["invoices"]
     if rules.definition == "inactivity" and draw(st.booleans()):
         del tables["subscriptions"]
     company = replace(drawn, tables=tables, versioned=drawn.versioned & tables.keys())
@@ -103,10 +77,10 @@ def dates_with_customers(company: SmallCompany, rules: Rules) -> st.SearchStrate
 
 def agrees_on_features(engine: Any, asked: Question) -> None:
     """Every feature of every account, to 1e-9, and the accounts themselves."""
-    expected = features(asked.company, asked.rules, asked.as_of, PAGE_GROUPS, VALUE_EVENTS)
+    expected = features(asked.company, asked.rules, asked.as_of, PAGE_GROUPS, VALUE_EVENTS, KINDS)
     with loaded(engine, asked.company, asked.rules) as bare:
         history = replace(bare, rules=replace(bare.rules, value_events=VALUE_EVENTS))
-        recipe = Recipe(catalogue(history, PAGE_GROUPS), PAGE_GROUPS)
+        recipe = Recipe(catalogue(history, PAGE_GROUPS, kinds=KINDS), PAGE_GROUPS, KINDS)
         found = build(history, history.rules.moment(asked.as_of), recipe).to_pyarrow().to_pylist()
     assert list(expected) == [row["account_id"] for row in found]
     for row in found:
@@ -196,7 +170,10 @@ def test_before_the_first_row_of_usage_nothing_is_usual(engine: Any) -> None:
 
 # --- the catalogue --------------------------------------------------------------------------------------------------
 
-FAMILIES = ("usage", "people", "habits", "onboarding", "support", "feedback", "pages", "tenure", "market", "billing")
+FAMILIES = (
+    *("usage", "people", "habits", "events", "onboarding"),
+    *("support", "feedback", "pages", "tenure", "market", "billing"),
+)
 PATTERN = "GROUP"
 
 
@@ -218,16 +195,16 @@ def every_column() -> dict[str, list[Row]]:
 def test_the_catalogue_lists_what_is_computed_and_nothing_else(engine: Any) -> None:
     """With every column of the contract there, every listed feature is a column of the result, once, in its order."""
     company = SmallCompany(every_column(), frozenset({"accounts", "subscriptions", "tickets"}), None, LATER, [AS_OF])
-    expected = [f.for_group(group).name if PATTERN in f.name else f.name for f in listed() for group in pages_of(f)]
+    patterns = [("pages", group) for group in PAGE_GROUPS] + [("events", kind) for kind in KINDS]
+    expected = [
+        f.for_group(name).name for family, name in patterns for f in read_catalogue(family) if PATTERN in f.name
+    ]
+    expected += [feature.name for feature in listed() if PATTERN not in feature.name]
     with loaded(engine, company, Rules()) as history:
-        recipe = Recipe(catalogue(history, PAGE_GROUPS), PAGE_GROUPS)
+        recipe = Recipe(catalogue(history, PAGE_GROUPS, kinds=KINDS), PAGE_GROUPS, KINDS)
         built = build(history, history.rules.moment(AS_OF), recipe)
     assert sorted(expected) == sorted(feature.name for feature in recipe.features)
     assert [*SPINE, *(f.name for f in recipe.features if f.name != "mrr")] == list(built.columns)
-
-
-def pages_of(feature: Feature) -> tuple[str, ...]:
-    return tuple(PAGE_GROUPS) if PATTERN in feature.name else ("",)
 
 
 def test_every_computed_column_is_listed(engine: Any) -> None:
@@ -237,19 +214,20 @@ def test_every_computed_column_is_listed(engine: Any) -> None:
         moment = history.rules.moment(AS_OF)
         accounts = spine(history, moment, coverage(history))
         recorded = Recorded()
-        tallied = tally(history, accounts, moment, recorded)
+        tallied = tally(history, accounts, moment, recorded, [PATTERN])
         use = usage.compute(tallied)
         computed = {
             "usage": use.columns,
             "people": people.compute(history, tallied, moment).columns,
             "habits": habits.compute(tallied).columns,
+            "events": events.compute(tallied, [PATTERN]).columns,
             "onboarding": onboarding.compute(accounts, tallied, moment).columns,
             "market": market.compute(history, accounts, moment, use).columns,
             "support": support.compute(history, accounts, moment, recorded).columns,
             "pages": pages.compute(history, accounts, moment, recorded, {PATTERN: ("/x*",)}).columns,
             "tenure": tenure.compute(history, accounts, moment).columns,
             "feedback": feedback.compute(history, accounts, moment).columns,
-            "billing": billing.compute(history, accounts, moment).columns,
+            "billing": billing.compute(history, accounts, moment, recorded).columns,
         }
     from_spine = set(accounts.columns)
     for family, columns in computed.items():
@@ -259,7 +237,17 @@ def test_every_computed_column_is_listed(engine: Any) -> None:
 
 @pytest.mark.parametrize("feature", listed(), ids=lambda feature: feature.name)
 def test_every_feature_has_its_words(feature: Feature) -> None:
-    """Sentences in both languages for either direction and for each special value that the feature can take."""
+    """Sentences in both languages for either direction and for each special value that the feature can take.
+
+    A fact has none of its own: it is there because some sentence speaks of it.
+    """
+    assert feature.meaning
+    assert feature.unit
+    if not feature.learned:
+        assert feature.words == {}
+        assert feature.direction == 0
+        assert any(feature.name in mentions(wording) for other in listed() for wording in other.words.values())
+        return
     needed = {"raises", "lowers"}
     needed |= {"missing"} if can_be_missing(feature) else set()
     if is_count(feature):
@@ -271,8 +259,6 @@ def test_every_feature_has_its_words(feature: Feature) -> None:
         assert wording.en.strip(), feature.name
         assert wording.zh.strip(), feature.name
     assert feature.direction in (-1, 0, 1)
-    assert feature.meaning
-    assert feature.unit
 
 
 def can_be_missing(feature: Feature) -> bool:
@@ -284,7 +270,7 @@ def can_be_missing(feature: Feature) -> bool:
 
 def is_count(feature: Feature) -> bool:
     """A number of things in a window: none and a single one need words of their own."""
-    return feature.unit in {"tickets", "visits", "people", "times"} and "missing" not in feature.meaning
+    return feature.unit in {"tickets", "visits", "people", "times", "invoices"} and "weight" not in feature.meaning
 
 
 def test_sentences_speak_of_listed_features_only() -> None:
@@ -311,7 +297,7 @@ def test_a_sentence_mentions_features_that_are_there_when_it_is(engine: Any) -> 
         lacks_key = column == CONTRACT[name].key
         versioned = frozenset({"accounts", "subscriptions", "tickets"} - ({name} if lacks_key else set()))
         with loaded(engine, SmallCompany(tables, versioned, None, LATER, [AS_OF]), Rules()) as history:
-            there = {feature.name: feature for feature in catalogue(history, PAGE_GROUPS)}
+            there = {feature.name: feature for feature in catalogue(history, PAGE_GROUPS, kinds=KINDS)}
         for feature in there.values():
             for case, wording in feature.words.items():
                 lost = mentions(wording) - there.keys()

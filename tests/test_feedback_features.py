@@ -56,7 +56,6 @@ CASES: list[tuple[str, list[Answer], dict[str, Any]]] = [
             "nps_before": 8.0,
             "days_since_nps_before": 217,
             "nps_change": -4.0,
-            "answers_364": 2,
         },
     ),
     (
@@ -76,15 +75,15 @@ CASES: list[tuple[str, list[Answer], dict[str, Any]]] = [
     (
         "of several on one day the lowest, and the day before them is the one before",
         [("csat", 5, 4.0), ("csat", 5, 2.0), ("csat", 50, 5.0), ("csat", 50, 3.0)],
-        {"survey_csat_last": 2.0, "survey_csat_before": 3.0, "survey_csat_change": -1.0, "answers_364": 4},
+        {"survey_csat_last": 2.0, "survey_csat_before": 3.0, "survey_csat_change": -1.0},
     ),
     ("six of ten is unhappy", [("nps", 5, 6.0)], {"detractor": 1}),
     ("seven is not", [("nps", 5, 7.0), ("nps", 6, 0.0)], {"detractor": 0}),
     ("two of five is unhappy", [("csat", 5, 2.0)], {"detractor": 1}),
     ("three is not", [("csat", 5, 3.0)], {"detractor": 0}),
     ("one unhappy answer of the last day is enough", [("csat", 5, 5.0), ("nps", 5, 1.0)], {"detractor": 1}),
-    ("a year later nobody knows", [("nps", 364, 1.0)], {"detractor": 1, "answers_364": 1}),
-    ("nor a day after it", [("nps", 365, 1.0)], {"detractor": None, "answers_364": 0, "nps_last": 1.0}),
+    ("a year later nobody knows", [("nps", 364, 1.0)], {"detractor": 1, "days_since_answer": 364}),
+    ("nor a day after it", [("nps", 365, 1.0)], {"detractor": None, "nps_last": 1.0}),
     (
         "silent for more than twice as long as usual",
         [("nps", 250, 9.0), ("csat", 340, 5.0), ("nps", 450, 9.0)],
@@ -98,12 +97,12 @@ CASES: list[tuple[str, list[Answer], dict[str, Any]]] = [
     (
         "after a single answer nothing is usual",
         [("nps", 30, 9.0), ("csat", 30, 4.0)],
-        {"usual_answer_gap_days": None, "answer_silence_ratio": None, "answers_364": 2},
+        {"usual_answer_gap_days": None, "answer_silence_ratio": None, "days_since_answer": 30},
     ),
     ("two years back is the farthest", [("nps", 728, 2.0)], {"nps_last": 2.0, "days_since_answer": 728}),
-    ("and beyond is forgotten", [("nps", 729, 2.0)], {"nps_last": None, "days_since_answer": None, "answers_364": 0}),
+    ("and beyond is forgotten", [("nps", 729, 2.0)], {"nps_last": None, "days_since_answer": None}),
     ("an answer of the date itself is not known yet", [("nps", 0, 1.0), ("nps", 1, 9.0)], {"nps_last": 9.0}),
-    ("who was never heard of has no answers", [], {"answers_364": 0, "detractor": None, "nps_last": None}),
+    ("who was never heard of has no answers", [], {"days_since_answer": None, "detractor": None, "nps_last": None}),
 ]
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from features.contract import Severity
+from features.outages import coverage
 from features.timeline import ChurnRules, Moment
 from features.versions import History
 from pipeline.errors import RefusedError
@@ -28,7 +29,8 @@ def working_days(until: date) -> list[date]:
 def table(name: str, days: Iterable[date], **more: object) -> ibis.Table:
     """One row a day, at nine in the morning."""
     rows = [datetime.combine(day, time(9)) for day in days]
-    return ibis.memtable(pd.DataFrame({"account_id": "A-1", TIMES[name]: rows, **more}))
+    keys = {"ticket_id": [f"T-{number}" for number in range(len(rows))]} if name == "tickets" else {}
+    return ibis.memtable(pd.DataFrame({"account_id": "A-1", TIMES[name]: rows, **keys, **more}))
 
 
 def past(**tables: ibis.Table) -> History:
@@ -36,7 +38,7 @@ def past(**tables: ibis.Table) -> History:
 
 
 def stale(history: History, as_of: date = TODAY) -> dict[str, Severity]:
-    return {found.table: found.severity for found in stale_tables(history, Moment(as_of))}
+    return {found.table: found.severity for found in stale_tables(history, Moment(as_of), coverage(history))}
 
 
 @pytest.mark.parametrize(
@@ -92,9 +94,11 @@ def test_what_decides_refuses_and_the_others_warn() -> None:
     assert {} == stale(past(usage=table("usage", here), tickets=table("tickets", here)))
     late = past(usage=table("usage", here), **others)
     assert dict.fromkeys(others, Severity.WARN) == stale(late)
-    assert ["page_visits", "tickets", "invoices"] == [found.table for found in refuse_stale(late, Moment(TODAY))]
+    warned = refuse_stale(late, Moment(TODAY), coverage(late))
+    assert ["page_visits", "tickets", "invoices"] == [found.table for found in warned]
+    silent = past(usage=table("usage", gone), **others)
     with pytest.raises(RefusedError) as refused:
-        refuse_stale(past(usage=table("usage", gone), **others), Moment(TODAY))
+        refuse_stale(silent, Moment(TODAY), coverage(silent))
     assert str(refused.value) == (
         "The tables end too early; nothing was written.\n\n"
         "usage.occurred_at  has its newest row on 2026-10-13, 20 days before 2026-11-02; usually one comes every day\n"

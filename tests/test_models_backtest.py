@@ -73,7 +73,7 @@ def test_its_record_is_json(judged: Backtest) -> None:
 
 
 def test_a_history_too_short_says_what_was_known_and_what_is_needed() -> None:
-    with pytest.raises(NoTestDate, match=r"0 departures were known \(58 days before.*a model needs 30"):
+    with pytest.raises(NoTestDate, match=r"Departures known on .*: 0 \(58 days before.*a model needs 30"):
         backtest(known_risk(300, 2).frame, FEATURES, need_days=NEED, horizon_days=28, capacity=10)
 
 

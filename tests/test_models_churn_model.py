@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from known_risk import FEATURES, known_risk, trained
+from known_risk import FACT, FEATURES, known_risk, trained
 
 from models.churn_model import FAMILIES, ChurnModel
 from models.errors import ColumnsDiffer, CorruptModel
@@ -70,6 +70,18 @@ def test_saved_and_loaded_it_is_the_same_model(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model.json", "model.lgb"]
 
 
+def test_facts_are_saved_beside_the_features(tmp_path: Path) -> None:
+    """A night must compute them, or half of the sentences could not be said; the risk does not look at them."""
+    known, bare, _ = trained()
+    model = replace(bare, facts=(FACT,))
+    assert model.catalogue == (*FEATURES, FACT)
+    model.save(tmp_path)
+    loaded = ChurnModel.load(tmp_path)
+    assert (loaded.features, loaded.facts, loaded.catalogue) == (FEATURES, (FACT,), model.catalogue)
+    assert loaded == model
+    np.testing.assert_array_equal(bare.risk(known.frame, threads=1), loaded.risk(known.frame, threads=1))
+
+
 def _cut_trees(folder: Path) -> None:
     text = (folder / "model.lgb").read_text()
     (folder / "model.lgb").write_text(text[: len(text) // 2])
@@ -100,7 +112,7 @@ def _drop_features(folder: Path) -> None:
         (_change_calibration, "model.json was changed after it was saved"),
         (_drop_features, "does not describe a model: KeyError: 'features'"),
         (lambda folder: (folder / "model.json").write_text("{"), "does not describe a model"),
-        (lambda folder: (folder / "model.json").write_text('{"format": 99}'), "has format 99, this version reads 1"),
+        (lambda folder: (folder / "model.json").write_text('{"format": 99}'), "has format 99, this version reads 2"),
         (lambda folder: (folder / "model.lgb").unlink(), "No such file"),
     ],
 )

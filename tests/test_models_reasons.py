@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from known_risk import FEATURES, trained
+from known_risk import FACT, FEATURES, trained
 
-from features.catalogue import Family, Feature
+from features.catalogue import Family, Feature, Wording
 from models.churn_model import FAMILIES, Explanation
 from models.reasons import MOST_REASONS, Reasons, contradicting
 
@@ -69,6 +69,23 @@ def test_facts_hold_what_the_sentences_speak_of() -> None:
         assert named <= facts.keys()
         if "use_change" in named:
             assert "use_usual" in facts
+
+
+def test_a_fact_is_no_reason_and_stands_beside_the_reasons_that_speak_of_it() -> None:
+    """Where `use_change` is among the reasons its sentence needs `use_before`, which teaches nothing."""
+    known, bare, _ = trained()
+    said = Wording("Use is {use_change:percent} of {use_before:n}.", "用量是 {use_before:n} 的 {use_change:percent}。")
+    speaking = replace(FEATURES[0], words={"raises": said, "lowers": said})
+    model = replace(bare, features=(speaking, *FEATURES[1:]), facts=(FACT,))
+    frame = known.frame.head(20).assign(use_before=[7.0, np.nan, *range(18)])
+    found = Reasons.of(model, frame, model.explain(frame, threads=1))
+    rows = list(zip(found.listed(), found.facts(), frame["use_before"], strict=True))
+    told = [{reason["feature"] for reason in reasons} for reasons, _, _ in rows]
+    assert any("use_change" in names for names in told)
+    assert not any("use_before" in names for names in told)
+    for names, (_, facts, value) in zip(told, rows, strict=True):
+        assert ("use_before" in facts) == ("use_change" in names)
+        assert facts.get("use_before") == (None if np.isnan(value) or "use_change" not in names else value)
 
 
 def test_a_contribution_contradicts_where_its_sign_is_against_the_catalogue() -> None:

@@ -4,7 +4,7 @@ chance."""
 import numpy as np
 import pandas as pd
 import pytest
-from known_risk import FEATURES, KnownRisk, known_risk, trained
+from known_risk import FACT, FEATURES, KnownRisk, known_risk, trained
 
 from models.calibration import Calibration
 from models.churn_model import ChurnModel
@@ -42,6 +42,16 @@ def test_thread_count_and_row_order_change_nothing(accounts: int, snapshots: int
 def test_another_seed_gives_other_trees() -> None:
     known, model, _ = trained()
     assert _fit(known, seed=8)[0].tree_digest != model.tree_digest
+
+
+def test_a_fact_teaches_nothing() -> None:
+    """Not even where it gives the answer away; it is kept for the sentences."""
+    known, model, _ = trained()
+    frame = known.frame.assign(use_before=known.frame["label"].astype(float))
+    days = known.horizon_days
+    other, _ = fit(frame, (FACT, *FEATURES), need_days=days, horizon_days=days, threads=1)
+    assert (other.features, other.facts) == (FEATURES, (FACT,))
+    assert other.tree_digest == model.tree_digest
 
 
 def test_it_comes_near_the_truth(fresh: KnownRisk) -> None:

@@ -1,4 +1,4 @@
-"""Page visits: who looked, when, and whether anybody had before, of single accounts with known answers."""
+"""Page visits: who looked, how often and when, of single accounts with known answers."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -27,9 +27,8 @@ CASES: list[tuple[str, list[Row], Mapping[str, float | None]]] = [
         "two people, and nobody before",
         [visit(3, user="U1"), visit(5, user="U2"), visit(4, user="U1")],
         {
-            "cancellation_visits_7": 3,
+            "cancellation_visits_28": 3,
             "cancellation_visitors_28": 2,
-            "cancellation_first_visitors_28": 2,
             "days_since_cancellation": 3,
             "days_since_first_cancellation": 5,
         },
@@ -37,23 +36,23 @@ CASES: list[tuple[str, list[Row], Mapping[str, float | None]]] = [
     (
         "somebody had looked before",
         [visit(3, user="U1"), visit(29, user="U2")],
-        {"cancellation_visitors_28": 1, "cancellation_first_visitors_28": 0, "cancellation_visits_84": 2},
+        {"cancellation_visitors_28": 1, "days_since_first_cancellation": 3, "cancellation_visits_84": 2},
     ),
     (
         "what was looked at more than a year ago is forgotten",
-        [visit(3, user="U1"), visit(365, user="U1")],
-        {"cancellation_first_visitors_28": 1},
+        [visit(365, user="U1")],
+        {"days_since_cancellation": None, "cancellation_visits_decayed": 0},
     ),
     (
         "another page is no page of this group",
         [visit(3, user="U1"), visit(60, PRICES, "U1")],
-        {"cancellation_first_visitors_28": 1, "pricing_first_visitors_28": 0, "pricing_visits_84": 1},
+        {"cancellation_visits_84": 1, "pricing_visitors_28": 0, "pricing_visits_84": 1},
     ),
-    ("visits that name nobody were somebody's", [visit(3), visit(4)], {"cancellation_first_visitors_28": 1}),
+    ("visits that name nobody were somebody's", [visit(3), visit(4)], {"cancellation_visitors_28": 1}),
     (
         "the first and the last day of the windows",
-        [visit(days) for days in (1, 7, 8, 28, 29, 84, 85)],
-        {"cancellation_visits_7": 2, "cancellation_visits_28": 4, "cancellation_visits_84": 6},
+        [visit(days) for days in (1, 28, 29, 84, 85)],
+        {"cancellation_visits_28": 2, "cancellation_visits_84": 4},
     ),
     (
         "a visit weighs half after a fortnight",
@@ -68,7 +67,7 @@ CASES: list[tuple[str, list[Row], Mapping[str, float | None]]] = [
     (
         "nobody looked",
         [],
-        {"cancellation_visits_28": 0, "cancellation_first_visitors_28": 0, "days_since_cancellation": None},
+        {"cancellation_visits_28": 0, "cancellation_visitors_28": 0, "days_since_cancellation": None},
     ),
 ]
 GROUPS = {**PAGE_GROUPS, "documentation": ("/docs*",)}
@@ -76,7 +75,7 @@ LONG_RECORDED = {"account_id": "long ago", **visit(600, "/")}
 
 
 def test_visits(engine: Any) -> None:
-    """Windows, people and first times, seen on 15 March 2026."""
+    """Windows, people and the first and last time, seen on 15 March 2026."""
     terms = [term(ago(900), account_id=name) for name in ("long ago", *(promise for promise, _, _ in CASES))]
     rows = [row | {"account_id": promise} for promise, rows, _ in CASES for row in rows]
     found = asked(engine, {"subscriptions": terms, "page_visits": [*rows, LONG_RECORDED]}, groups=GROUPS)
@@ -93,14 +92,14 @@ def near(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("recorded_for", "missing"),
     [
-        (27, {"visits_28", "visits_84", "visits_decayed", "visitors_28", "first_visitors_28"}),
-        (28, {"visits_84", "visits_decayed", "first_visitors_28"}),
-        (84, {"first_visitors_28"}),
-        (112, set()),
+        (27, {"visits_28", "visits_84", "visits_decayed", "visitors_28"}),
+        (28, {"visits_84", "visits_decayed"}),
+        (83, {"visits_84", "visits_decayed"}),
+        (84, set()),
     ],
 )
 def test_what_was_not_recorded_is_missing(engine: Any, recorded_for: int, missing: set[str]) -> None:
-    """A tracker that was set up last month says nothing of the months before, nor that nobody had looked."""
+    """A tracker that was set up last month says nothing of the months before."""
     first = {"account_id": "A2", **visit(recorded_for, "/")}
     rows = [{"account_id": "A1", **visit(3)}, first]
     terms = [term(ago(900), account_id=name) for name in ("A1", "A2")]
@@ -122,7 +121,7 @@ def test_lost_days_are_no_days_without_visits(engine: Any) -> None:
     terms = [term(ago(900), account_id=name) for name in [*names, "rare"]]
     found = asked(engine, {"subscriptions": terms, "page_visits": rows})
     often, rare = found["A00"], found["rare"]
-    assert (None, near(28.0), near(84.0)) == tuple(often[f"pricing_visits_{days}"] for days in (7, 28, 84))
+    assert (near(28.0), near(84.0)) == tuple(often[f"pricing_visits_{days}"] for days in (28, 84))
     whole = sum(0.5 ** (age / HALF_LIFE_DAYS) for age in range(364))
     fading, lost = (sum(0.5 ** (age / HALF_LIFE_DAYS) for age in ages) for ages in (set(range(120)) - {*LOST}, LOST))
     assert often["pricing_visits_decayed"] == pytest.approx(fading * whole / (whole - lost), rel=1e-4)
@@ -137,10 +136,10 @@ def test_people_are_not_made_up_for_lost_days() -> None:
 
 
 def test_without_users_somebody_looked(engine: Any) -> None:
-    """A table that names no users still tells of a first time; how many people it were, it cannot."""
+    """A table that names no users still tells how often and when; how many people it were, it cannot."""
     rows = [{"account_id": "A1", "visited_at": on(ago(days)), "path": path} for days, path in [(3, CANCEL), (200, "/")]]
     found = asked(engine, {"subscriptions": [term(ago(900))], "page_visits": rows})["A1"]
-    assert found["cancellation_first_visitors_28"] == 1.0
+    assert (1, 3) == (found["cancellation_visits_28"], found["days_since_cancellation"])
     assert "cancellation_visitors_28" not in found
 
 
@@ -158,23 +157,22 @@ def test_who_stays_reads_documentation_and_bills_too() -> None:
 
 SENTENCES: list[tuple[str, str, float, dict[str, float], Language]] = [
     (
-        "Two people there opened cancellation pages, the first 5 and the last 3 days ago; nobody had before. "
-        "(internal, do not quote)",
-        "cancellation_first_visitors_28",
+        "Two people there opened cancellation pages in the last 28 days, the last 3 days ago. (internal, do not quote)",
+        "cancellation_visitors_28",
         2.0,
-        {"days_since_first_cancellation": 5.0, "days_since_cancellation": 3.0},
+        {"days_since_cancellation": 3.0},
         "en",
     ),
     (
-        "有 2 个人打开过退订页面,最早在 5 天前,最近在 3 天前;以前从没有人看过。(内部信息,勿对客户提起)",
-        "cancellation_first_visitors_28",
+        "近 28 天有 2 个人打开过退订页面,最近一次在 3 天前。(内部信息,勿对客户提起)",
+        "cancellation_visitors_28",
         2.0,
-        {"days_since_first_cancellation": 5.0, "days_since_cancellation": 3.0},
+        {"days_since_cancellation": 3.0},
         "zh",
     ),
     (
-        "3 天前有人打开过退订页面,以前从没有人看过。(内部信息,勿对客户提起)",
-        "cancellation_first_visitors_28",
+        "近 28 天有一个人打开过退订页面,最近一次在 3 天前。(内部信息,勿对客户提起)",
+        "cancellation_visitors_28",
         1.0,
         {"days_since_cancellation": 3.0},
         "zh",

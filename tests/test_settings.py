@@ -232,3 +232,4 @@ def test_a_model_answers_one_question(file: Path) -> None:
     silence = settings(file, INACTIVITY).question()
     assert silence != settings(file, f"{INACTIVITY}inactive_days = 30\n").question()
     assert silence == settings(file, f"{INACTIVITY}grace_days = 3\n").question()
+    assert silence != settings(file, f'{INACTIVITY}[book]\nvalue_events = ["paid"]\n').question()

@@ -172,11 +172,11 @@ def _signed_figure(figure: Figure) -> str:
     return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})".replace("-", "−")
 
 
-def demo(accounts: int, log: RunLog) -> Path:
+def demo(accounts: int, seed: int, log: RunLog) -> Path:
     """The settings of a demo company of that size, made up where there is none yet."""
-    folder = Path("build") / f"demo-{accounts}"
+    folder = Path("build") / f"demo-{accounts}-{seed}"
     settings = folder / "churn.toml"
-    return settings if settings.exists() else furnish(folder, accounts, 7, log)
+    return settings if settings.exists() else furnish(folder, accounts, seed, log)
 
 
 def main() -> None:
@@ -185,11 +185,12 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("settings", type=Path, nargs="?")
     source.add_argument("--demo", type=int, metavar="ACCOUNTS", help="a demo company of that size, under build/")
+    parser.add_argument("--seed", type=int, default=7, help="of the demo company (default: 7)")
     parser.add_argument("--title", required=True)
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     with open_log() as log:
-        settings = read_settings(asked.settings or demo(asked.demo, log))
+        settings = read_settings(asked.settings or demo(asked.demo, asked.seed, log))
         collected = collect(settings, None, log)
         trial = Trial(collected, settings.engine.threads)
         features = collected.recipe.features

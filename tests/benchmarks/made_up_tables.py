@@ -1,57 +1,94 @@
 """Tables of any size for the benchmarks: made by the engine from numbers and hashes, so that no draw has to be kept."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 
-__all__ = ["AS_OF", "PAGES", "make_tables"]
+__all__ = ["AS_OF", "MEMORY", "THREADS", "make_tables"]
 
 AS_OF = date(2026, 11, 2)
-PAGES = {"pricing": ("/pricing*",), "cancellation": ("/account/cancel*",)}
+THREADS = 2
+MEMORY = "3GB"
 BLOCK_DAYS = 28
-
-EVENTS = "['login', 'shift_published', 'timesheet_exported', 'report_viewed', 'leave_requested', 'mobile_checkin']"
 PATHS = "['/pricing', '/account/cancel', '/docs/start', '/settings', '/reports']"
+SETTINGS = f"""[company]
+name = "Made up"
+
+[data]
+accounts = "accounts.parquet"
+subscriptions = "subscriptions.parquet"
+usage = "usage/*.parquet"
+tickets = "tickets.parquet"
+page_visits = "page_visits.parquet"
+feedback = "feedback.parquet"
+invoices = "invoices.parquet"
+constant = ["accounts.segment", "accounts.industry", "accounts.country"]
+
+[pages]
+pricing = ["/pricing*"]
+cancellation = ["/account/cancel*"]
+
+[engine]
+threads = {THREADS}
+memory_limit = "{MEMORY}"
+
+[run]
+as_of = {AS_OF}
+"""
 
 
 def make_tables(folder: Path, accounts: int, rows_each: int, days: int) -> None:
-    """Write accounts, subscriptions, usage, tickets, page_visits, invoices and feedback as Parquet, once.
+    """Write accounts, subscriptions, usage, tickets, page_visits, invoices and feedback as Parquet, and `churn.toml`.
 
-    `rows_each` usage rows an account are spread evenly over the `days` before `AS_OF`, in files by time of four weeks;
-    an account has five users, and six kinds of events occur. Instants are UTC.
+    `rows_each` usage rows an account are spread evenly over the `days` before `AS_OF`, in files of four weeks, in order
+    of time; an account has five users, and six kinds of events occur. Instants are UTC. What is there already is kept,
+    unless it was made by another version of this file.
     """
     done = folder / "done"
-    if done.exists():
+    wanted = f"{accounts} {rows_each} {days} {sha256(Path(__file__).read_bytes()).hexdigest()}\n"
+    if done.exists() and done.read_text(encoding="utf-8") == wanted:
         return
-    (folder / "usage").mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as engine:
-        engine.execute("SET threads = 2")
-        engine.execute("SET memory_limit = '3GB'")
-        engine.execute(f"SET temp_directory = '{folder / 'spill'}'")
-        engine.execute("SET preserve_insertion_order = false")
-        for start in range(0, days, BLOCK_DAYS):
-            length = min(BLOCK_DAYS, days - start)
-            file = folder / "usage" / f"{days - start:04}.parquet"
-            _write_usage(engine, file, accounts, rows_each * accounts // days, start, length)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "usage").mkdir(parents=True)
+    with duckdb.connect() as engine, ThreadPoolExecutor(THREADS) as pool:
+        engine.execute(f"SET threads = {THREADS}")
+        engine.execute(f"SET memory_limit = '{MEMORY}'")
+        engine.execute("SET temp_directory = ?", [str(folder / "spill")])
+        # A row follows from its number, and numbers are dealt by one thread: so a file for each thread at a time.
+        blocks = [
+            pool.submit(_write_usage, engine.cursor(), folder / "usage", accounts, rows_each / days, start, days)
+            for start in range(0, days, BLOCK_DAYS)
+        ]
+        for block in blocks:
+            block.result()
         _write_others(engine, folder, accounts)
-    done.touch()
+    (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
+    done.write_text(wanted, encoding="utf-8")
 
 
 def _write_usage(
-    engine: duckdb.DuckDBPyConnection, file: Path, accounts: int, a_day: int, start: int, length: int
+    engine: duckdb.DuckDBPyConnection, folder: Path, accounts: int, rows_a_day: float, start: int, days: int
 ) -> None:
+    length = min(BLOCK_DAYS, days - start)
     first = AS_OF - timedelta(days=start + length)
+    rows = round(accounts * rows_a_day * length)
+    # Whole microseconds: adding an interval to every row takes longer than all the rest.
+    apart = length * 86_400_000_000 // rows
     engine.execute(f"""
         COPY (
-            SELECT 'A' || (h % {accounts}) AS account_id,
-                   TIMESTAMP '{first}' + to_seconds(CAST(n * {length * 86_400.0 / (a_day * length)} AS BIGINT))
-                       AS occurred_at,
-                   {EVENTS}[1 + CAST((h >> 20) % 6 AS INTEGER)] AS event,
-                   1.0 + (h >> 24) % 9 AS quantity,
-                   'U' || (h % {accounts}) || '-' || ((h >> 30) % 5) AS user_id
-            FROM (SELECT range AS n, hash(range * 7919 + {start}) AS h FROM range({a_day * length}))
-        ) TO '{file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 200_000)
+            SELECT 'A' || account AS account_id,
+                   make_timestamp(epoch_us(TIMESTAMP '{first}') + n * {apart}) AS occurred_at,
+                   CASE (h >> 20) % 6 WHEN 0 THEN 'login' WHEN 1 THEN 'shift_published'
+                       WHEN 2 THEN 'timesheet_exported' WHEN 3 THEN 'report_viewed' WHEN 4 THEN 'leave_requested'
+                       ELSE 'mobile_checkin' END AS event,
+                   (1 + (h >> 24) % 9)::DOUBLE AS quantity,
+                   'U' || account || '-' || (h >> 30) % 5 AS user_id
+            FROM (SELECT range AS n, hash(range * 7919 + {start}) AS h, h % {accounts} AS account FROM range({rows}))
+        ) TO '{folder / f"{first}.parquet"}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 200_000)
     """)
 
 
