@@ -81,24 +81,27 @@ class Feature:
     needs: tuple[str, ...] = ()
 
     def for_group(self, *groups: str) -> "Feature":
-        """The feature of one group of pages, made from a pattern that says `GROUP` in names, `[GROUP]` in sentences.
+        """The feature of one group of pages, or of a further column, made from a pattern; see `called`.
 
         Of several groups only sentences may speak: "pricing or refund".
         """
-        group = groups[0]
         *others, last = [each.replace("_", " ") for each in groups]
         name_en = f"{', '.join(others)} or {last}" if others else last
         name_zh = "、".join(_GROUPS_ZH.get(each, f"{each.replace('_', ' ')} ") for each in groups)
+        return self.called(groups[0], name_en, name_zh)
+
+    def called(self, name: str, en: str, zh: str) -> "Feature":
+        """A feature made from a pattern that says `GROUP` in names and `[GROUP]` where the words speak of it."""
         words = {
-            case: Wording(_for_group(wording.en, group, name_en), _for_group(wording.zh, group, name_zh))
+            case: Wording(_filled(wording.en, name, en), _filled(wording.zh, name, zh))
             for case, wording in self.words.items()
         }
         return replace(
             self,
-            name=self.name.replace("GROUP", group),
-            meaning=self.meaning.replace("[GROUP]", name_en),
+            name=self.name.replace("GROUP", name),
+            meaning=self.meaning.replace("[GROUP]", en),
             words=words,
-            needs=tuple(column.replace("GROUP", group) for column in self.needs),
+            needs=tuple(column.replace("GROUP", name) for column in self.needs),
         )
 
     def as_record(self) -> dict[str, Any]:
@@ -163,10 +166,8 @@ def _from_entry(name: str, entry: dict[str, Any], currency: str | None) -> Featu
     )
 
 
-def _for_group(text: str, group: str, spoken: str) -> str:
-    """A sentence with the group's name where it is spoken, `[GROUP]`, and where it is part of a feature's name."""
-    parts = [part.replace("GROUP", group) for part in text.split("[GROUP]")]
-    return spoken.join(parts).replace(" ”", "”")
+def _filled(text: str, name: str, spoken: str) -> str:
+    return spoken.join(part.replace("GROUP", name) for part in text.split("[GROUP]"))
 
 
 def mentions(wording: Wording) -> frozenset[str]:

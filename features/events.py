@@ -6,6 +6,7 @@ shift any more. Which kinds of events are looked at is settled when a model is t
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -24,51 +25,74 @@ MOST: Final = 3
 """So many kinds of events are looked at by themselves; the others count in the sums."""
 
 _YEAR: Final = 364
+_LOOKED_AT: Final = 100
+_USUAL_DAYS: Final = 111  # the age of the last of the 84 days before the last 28
+_BEGINNING_DAYS: Final = 6
 
 
 def largest(history: History, moment: Moment) -> tuple[str, ...]:
     """The kinds of events with the most rows in the year before the moment, the largest first; of equals by name.
 
     None where there are fewer than two kinds, for one says what the sum says, and none where rules give events a value:
-    then a quantity is money and the sum of all is what counts.
+    then a quantity is money and the sum of all is what counts. It is a choice of what to look at, made when a model is
+    trained; the dates of its backtest are looked at with the same choice, which they could not have made themselves.
     """
     if "usage" not in history.tables or history.rules.value_events:
         return ()
     rows = history.known("usage", moment)
     rows = rows.filter(rows["event"].notnull() & (rows["occurred_at"] >= moment.midnight - timedelta(days=_YEAR)))
     kinds = rows.group_by("event").agg(rows=rows.count())
-    ordered = kinds.order_by(ibis.desc("rows"), "event")["event"].to_pyarrow().to_pylist()
+    ordered = kinds.order_by(ibis.desc("rows"), "event").limit(_LOOKED_AT)["event"].to_pyarrow().to_pylist()
     # Of two that would be called the same one is too many, and columns that differ in case alone are the same to SQL.
-    named = {_slug(event).casefold(): event for event in reversed(ordered) if _slug(event)}
-    chosen = [event for event in ordered if event in named.values()]
-    return tuple(chosen[:MOST]) if len(chosen) > 1 else ()
+    named: dict[str, str] = {}
+    for event in ordered:
+        if slug := _slug(event):
+            named.setdefault(slug.casefold(), event)
+    return tuple(named.values())[:MOST] if len(named) > 1 else ()
 
 
 def listed(events: Iterable[str]) -> list[Feature]:
     """The features of each kind of events."""
-    return [pattern.for_group(_slug(event)) for event in events for pattern in read_catalogue("events")]
+    found = []
+    for event in events:
+        spoken = re.sub(r"[{}\s_]+", " ", event).strip()
+        found += [pattern.called(_slug(event), spoken, spoken) for pattern in read_catalogue("events")]
+    return found
 
 
 def compute(tallied: Tallies, events: Iterable[str]) -> ir.Table:
-    """Features of the kinds of events for the accounts of the spine, one row each."""
+    """Features of the kinds of events for the accounts of the spine, one row each.
+
+    What nobody at all did is not known to have been done by none: a tracker renames an event, or loses it, while all
+    others go on. So a window counts only where some account did it in the window, and some account before it.
+    """
     slugs = {event: _slug(event) for event in events}
-    rows = tallied.events
-    found = (
-        rows.filter(rows["event"].isin(list(slugs)))
-        .group_by("account_id")
-        .agg(
-            **{f"_{slug}_28": rows["q_28"].max(where=rows["event"] == event) for event, slug in slugs.items()},
-            **{f"_{slug}_before": rows["q_before"].max(where=rows["event"] == event) for event, slug in slugs.items()},
-        )
-    )
-    beside = tallied.beside(found)
-    accounts = beside.accounts
+    rows = tallied.events.filter(tallied.events["event"].isin(list(slugs)))
+    sums: dict[str, ir.Value] = {}
+    bounds: dict[str, ir.Value] = {}
+    for event, slug in slugs.items():
+        is_it = rows["event"] == event
+        sums |= {f"_{slug}_{name}": rows[f"q_{name}"].max(where=is_it) for name in ("28", "before")}
+        bounds |= {f"_{slug}_first": rows["oldest"].max(where=is_it), f"_{slug}_last": rows["newest"].min(where=is_it)}
+    beside = tallied.beside(rows.group_by("account_id").agg(**sums))
+    beside = replace(beside, accounts=beside.accounts.cross_join(rows.agg(**bounds)))
+    accounts, missing = beside.accounts, ibis.null("float64")
+    before = min(_USUAL_DAYS, tallied.recorded.first - _BEGINNING_DAYS)
     columns: dict[str, ir.Value] = {}
     for slug in slugs.values():
+        first, last = accounts[f"_{slug}_first"], accounts[f"_{slug}_last"]
         now = beside.counted(accounts[f"_{slug}_28"].fill_null(0.0), 28)
+        now = ((last < 28) & (first >= min(28, before))).ifelse(now, missing)
         usual = per_28_days(accounts[f"_{slug}_before"].fill_null(0.0), accounts["usual_days"])
-        columns |= {f"did_{slug}_28": now, f"did_{slug}_usual": usual, f"did_{slug}_trend": log_ratio(now, usual)}
-    return accounts.select("account_id", **columns)
+        columns[f"did_{slug}_times_28"] = now
+        columns[f"did_{slug}_times_usual"] = (first >= before).ifelse(usual, missing)
+    found = accounts.select("account_id", **columns)
+    return found.mutate(
+        **{
+            f"did_{slug}_times_trend": log_ratio(found[f"did_{slug}_times_28"], found[f"did_{slug}_times_usual"])
+            for slug in slugs.values()
+        }
+    )
 
 
 def _slug(event: str) -> str:

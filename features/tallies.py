@@ -1,7 +1,8 @@
 """The use of each account added up once for a date; all that is said of use is read off these sums.
 
 The usage rows are by far the largest table, so they are passed over twice and no more: once by person, for the amounts
-and the days of use, once by kind of event, for the weeks in which it was done. What is left is small.
+and the days of use, once by kind of event, for the weeks in which it was done and the amounts of some kinds. What is
+left is small.
 """
 
 from collections.abc import Collection, Iterable
@@ -54,7 +55,7 @@ class Tallies:
         One row for each account and user (null for use without a user): `q_28`, `q_before`, `newest`, `oldest`, words.
     events
         One row for each account and kind of event of the last `KINDS_DAYS`: `weeks` (weeks with it as bits, newest
-        first), `newest`, and of the kinds that are looked at by themselves `q_28`, `q_before`.
+        first), `newest`, `oldest`, and of the kinds that are looked at by themselves `q_28`, `q_before`.
     recorded
         What the usage table recorded.
     """
@@ -184,4 +185,4 @@ def _by_event(rows: ir.Table, kinds: Collection[str]) -> ir.Table:
         is_one = named["event"].isin(list(kinds))
         windows = {"q_28": in_window(age, 0, 28), "q_before": in_window(age, 28, 84)}
         sums = {name: sum_of_steps(steps, is_one & window) for name, window in windows.items()}
-    return named.group_by("account_id", "event").agg(weeks=week, newest=age.min(), **sums)
+    return named.group_by("account_id", "event").agg(weeks=week, newest=age.min(), oldest=age.max(), **sums)

@@ -44,7 +44,8 @@ plt.show()
 # average the feature says nothing by itself.
 
 # %%
-numbers = [feature for feature in collected.recipe.features if feature.kind == "number" and feature.name in rows]
+learned = [feature for feature in collected.recipe.features if feature.learned]
+numbers = [feature for feature in learned if feature.kind == "number" and feature.name in rows]
 found = []
 for feature in numbers:
     fifth = rows[feature.name].rank(pct=True)

@@ -144,7 +144,7 @@ def _type_tests(contract: Table, raw: ir.Table) -> Iterator[_Test]:
         if type_ == "text":
             continue
         value = raw[name]
-        present = value.strip().nullif("").notnull() if value.type().is_string() else value.notnull()
+        present = cast(value, "text").notnull() if value.type().is_string() else value.notnull()
         kind = kinds.get(type_, {"whole": "a whole number", "boolean": "true or false"}.get(type_, type_))
         remedy = f"Correct the values, or convert them in [data] {contract.name} = {{ sql = … }}."
         fails = cast(value, type_).isnull()
@@ -159,9 +159,7 @@ def _null_tests(contract: Table, raw: ir.Table) -> Iterator[_Test]:
         needed.append(contract.key)
     for name in needed:
         value = raw[name]
-        missing = value.isnull()
-        if value.type().is_string():
-            missing = missing | (value.strip() == "")
+        missing = cast(value, "text").isnull() if value.type().is_string() else value.isnull()
         yield _Test(name, "is missing", missing, Severity.FATAL, f"Leave rows without {name} out, or fill it in.")
 
 

@@ -185,7 +185,7 @@ def explain(call: Call, account_id: str, as_of: date | None) -> None:
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
-            shown = published(connection, as_of)
+            shown = published(connection, as_of, call.shown)
         page = account_page(engine, account_id, shown)
         if page is None:
             ids = f"churn export{call.shown} --out FILE"

@@ -93,8 +93,9 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         past = history(opened, settings)
         moment = past.rules.moment(today)
         further, kinds = settings.data.categories, largest(past, moment)
-        names = tuple(feature.name for feature in catalogue(past, settings.pages, categories=further, kinds=kinds))
-        every = listed(settings.pages, categories=further, kinds=kinds)
+        there = catalogue(past, settings.pages, categories=further, kinds=kinds)
+        names = tuple(feature.name for feature in there if feature.learned)
+        every = [feature for feature in listed(settings.pages, categories=further, kinds=kinds) if feature.learned]
         covered = coverage(past)
         silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364)]
         return Inspection(

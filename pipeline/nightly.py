@@ -91,7 +91,7 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
     log.step("risk and reasons")
     book, contradicting_share = _book(known, model, settings, day)
     log.step("publish")
-    used_on = covered.days("usage", moment)
+    used_on = max(covered.days("usage", moment), default=None)
     warnings = (*(violation.told() for violation in violations), *caveats(settings, model, day))
     for warning in warnings:
         log.note(f"warning: {warning}")
@@ -222,11 +222,11 @@ def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date)
 
 
 def _headline(
-    book: pd.DataFrame, model: ChurnModel, settings: Settings, used_on: list[date], contradicting_share: float
+    book: pd.DataFrame, model: ChurnModel, settings: Settings, used_on: date | None, contradicting_share: float
 ) -> dict[str, Any]:
     """The figures over the list: how many customers, what usually leaves, how good the order has been.
 
-    Accounts that are leaving or lapsed are counted in `states` alone. `used_on` are the days with use;
+    Accounts that are leaving or lapsed are counted in `states` alone. `used_on` is the last day with use;
     `contradicting_share` is that of the reasons that stay unworded.
     """
     scored = book[~book["state"].isin(UNSCORED)]
@@ -242,7 +242,7 @@ def _headline(
         "bands": {name: int(bands.get(name, 0)) for name in ("high", "medium", "low")},
         "expected_loss": float(scored["value_at_risk"].sum()),
         "mrr": float(scored["mrr"].sum()),
-        "usage_until": str(used_on[-1]) if used_on else None,
+        "usage_until": used_on and str(used_on),
         "contradicting_share": contradicting_share,
         "backtest": _skill(model.about.get("backtest")),
     }

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from multiprocessing import get_context
 from typing import Final, Self
@@ -38,6 +38,14 @@ _MOST_PROCESSES: Final = 4
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What takes a pass over the tables to find out, and must not differ between processes."""
+
+    events: tuple[str, ...]
+    covered: Coverage
+
+
+@dataclass(frozen=True)
 class Past:
     """One company's history, with what every snapshot needs and no date changes."""
 
@@ -49,20 +57,27 @@ class Past:
     covered: Coverage
 
     @classmethod
-    def of(cls, opened: Opened, settings: Settings, today: date) -> Self:
-        """The past of tables that have been opened; tickets are judged on the way."""
+    def of(cls, opened: Opened, settings: Settings, today: date, like: Shared | None = None) -> Self:
+        """The past of tables that have been opened; tickets are judged on the way.
+
+        `like` is what another process has found out about the same tables.
+        """
         scorer = add_sentiment(opened)
         past = history(opened, settings)
-        kinds = largest(past, past.rules.moment(today))
-        listed = catalogue(past, settings.pages, settings.company.currency, settings.data.categories, kinds)
+        like = like or Shared(largest(past, past.rules.moment(today)), coverage(past))
+        listed = catalogue(past, settings.pages, settings.company.currency, settings.data.categories, like.events)
         spells = None
         if past.rules.definition == "subscription":
             spells = opened.engine.create_table("_spells_today", spells_today(past, today), temp=True)
-        return cls(past, Recipe(listed, settings.pages, kinds), scorer, today, spells, coverage(past))
+        return cls(past, Recipe(listed, settings.pages, like.events), scorer, today, spells, like.covered)
 
     def snapshot(self, as_of: date) -> pd.DataFrame:
-        """Every customer of that date: features as known then, label as known today. See `labelled_snapshot`."""
-        rows = labelled_snapshot(self.history, as_of, self.today, self.recipe, self.spells, self.covered)
+        """Every customer of that date: what a model learns from as known then, label as known today.
+
+        See `labelled_snapshot`. Facts are left out.
+        """
+        taught = replace(self.recipe, features=tuple(feature for feature in self.recipe.features if feature.learned))
+        rows = labelled_snapshot(self.history, as_of, self.today, taught, self.spells, self.covered)
         frame: pd.DataFrame = rows.to_pandas()
         return frame
 
@@ -76,7 +91,7 @@ def snapshot_frames(past: Past, settings: Settings, dates: Sequence[date], log: 
             log.step("features of past snapshots", place, len(dates))
             frames.append(past.snapshot(day))
         return frames
-    arguments = (_share(settings, processes), past.today)
+    arguments = (_share(settings, processes), past.today, Shared(past.recipe.events, past.covered))
     with ProcessPoolExecutor(processes, get_context("spawn"), _open, arguments) as pool:
         try:
             for place, frame in enumerate(pool.map(_snapshot, dates)):
@@ -101,10 +116,10 @@ def _share(settings: Settings, processes: int) -> Settings:
 _here: Past | None = None
 
 
-def _open(settings: Settings, today: date) -> None:
+def _open(settings: Settings, today: date, like: Shared) -> None:
     """In a process of the pool: open the tables once."""
     global _here  # noqa: PLW0603 - a pool hands its tasks nothing but their arguments
-    _here = Past.of(open_sources(settings), settings, today)
+    _here = Past.of(open_sources(settings), settings, today, like)
 
 
 def _snapshot(as_of: date) -> pd.DataFrame:

@@ -136,11 +136,11 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
         When that version is another model by now, or tables and settings do not fit it.
     """
     log.step("read what the night saw")
-    shown, then, published = _stored(settings, as_of)
+    shown, then, log_odds = _stored(settings, as_of)
     log.step("load its model")
     uri, name = settings.located(settings.tracking.uri), settings.tracking.model
     model = load_version(int(shown.model_version), uri=uri, name=name)
-    _refuse_another_model(model, shown, then.frame, published)
+    _refuse_another_model(model, shown, then.frame, log_odds)
     log.step("read and check the tables")
     opened = open_sources(settings)
     try:
@@ -160,7 +160,8 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
         opened.close()
     log.step("compare")
     both = then.frame.index.intersection(now.frame.index)
-    before, after = then.frame.loc[both], now.frame.loc[both].reindex(columns=then.frame.columns)
+    before = then.frame.loc[both].drop(columns=[fact.name for fact in model.facts])  # they change no risk
+    after = now.frame.loc[both].reindex(columns=before.columns)
     return Replay(
         as_of=shown.as_of,
         scored_at=shown.started_at,
@@ -169,7 +170,7 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
         accounts=len(both),
         only_then=tuple(then.frame.index.difference(now.frame.index)),
         only_now=tuple(now.frame.index.difference(then.frame.index)),
-        columns=len(then.frame.columns),
+        columns=len(before.columns),
         findings=tuple(_finding(found, model, past) for found in differences(before, after, left, today)),
         rows_known=_other_rows(then, now),
         recorded=frozenset(table for table in past.tables if past.has(f"{table}.recorded_at")),
@@ -201,13 +202,13 @@ def _kept_no_longer(connection: Connection, shown: Night) -> str:
     return f"What the night of {shown.as_of} saw is kept no longer. {instead}".strip()
 
 
-def _refuse_another_model(model: ChurnModel, shown: Night, seen: pd.DataFrame, published: pd.Series) -> None:
+def _refuse_another_model(model: ChurnModel, shown: Night, seen: pd.DataFrame, log_odds: pd.Series) -> None:
     """Versions are counted anew in a registry that was set up anew, and the number would mean another model."""
-    scored = seen.loc[published.index]
+    scored = seen.loc[log_odds.index]
     same = {feature.name for feature in model.features} <= set(seen.columns)
     if same:
         again = model.log_odds(scored, threads=1)
-        same = bool((np.abs(again - published.to_numpy()) <= _SAME_LOG_ODDS).all())
+        same = bool((np.abs(again - log_odds.to_numpy()) <= _SAME_LOG_ODDS).all())
     if not same:
         raise RefusedError(
             f"Version {shown.model_version} in the registry is not the model that scored the night of {shown.as_of}: "
@@ -227,7 +228,7 @@ def _finding(found: Difference, model: ChurnModel, past: History) -> Finding:
     if column and table in EDITED:
         read_by = tuple(feature.name for feature in model.features if found.column in feature.needs)
         return Finding(found, (table,), True, table in past.versioned, read_by)
-    needs = next((feature.needs for feature in model.catalogue if feature.name == found.column), ())
+    needs = next((feature.needs for feature in model.features if feature.name == found.column), ())
     main = "usage" if past.rules.definition == "inactivity" else "subscriptions"
     tables = tuple(sorted({need.partition(".")[0] for need in needs} or {main}))
     return Finding(found, tables, False, set(tables) <= past.versioned, ())

@@ -116,6 +116,8 @@ class Settings(BaseSettings):
         silence = ["churn.inactive_days", "churn.activity_events", "book.value_events"]
         asked += silence if self.churn.definition == "inactivity" else ["churn.grace_days"]
         plain = self.model_dump(mode="json")
+        plain["data"]["recorded_from"] = str(_utc(self.data.recorded_from))
+        plain["book"]["value_events"].sort()
         return {name: plain[section][key] for name in asked for section, key in [name.split(".")]}
 
     def without_secrets(self) -> dict[str, Any]:

@@ -220,12 +220,12 @@ def night(connection: Connection, as_of: date | None = None) -> Night | None:
     return Night(**fields | plain)
 
 
-def published(connection: Connection, as_of: date | None) -> Night:
-    """The same, for those who cannot go on without it. Raises `StoreMissing`."""
+def published(connection: Connection, as_of: date | None, config: str = "") -> Night:
+    """The same, for those who cannot go on without it. Raises `StoreMissing`; `config` is the option of its remedy."""
     found = night(connection, as_of)
     if found is None:
-        which = "No night was" if as_of is None else f"The night of {as_of} was not"
-        raise StoreMissing(f"{which} published yet. Score it first: churn score.")
+        which = "No night is published yet" if as_of is None else f"The night of {as_of} is not published"
+        raise StoreMissing(f"{which}. Score it first: churn score{config}")
     return found
 
 

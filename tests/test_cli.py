@@ -287,8 +287,8 @@ def test_explain_says_why_an_account_has_no_risk(trained_demo: Path) -> None:
     ("arguments", "told"),
     [
         (["explain", "A-nobody"], f"'A-nobody' is not in the night of {NIGHT}. Ids are listed by: churn export -c "),
-        (["explain", "A-00001", "--as-of", "2020-01-01"], "The night of 2020-01-01 was not published yet"),
-        (["export", "--out", "x.csv", "--as-of", "2020-01-01"], "The night of 2020-01-01 was not published yet"),
+        (["explain", "A-00001", "--as-of", "2020-01-01"], "The night of 2020-01-01 is not published"),
+        (["export", "--out", "x.csv", "--as-of", "2020-01-01"], "The night of 2020-01-01 is not published"),
         (["export", "--out", "x.xlsx"], "'x.xlsx' does not say what format to write"),
         (["export", "--out", "nowhere/x.csv"], "nowhere/x.csv cannot be written"),
     ],

@@ -151,7 +151,7 @@ def test_a_past_night_can_be_exported(store: Engine, tmp_path: Path) -> None:
     publish(store, run("r0", as_of=before), booked(2, as_of=before), CATALOGUE, finished_at=NOW)
     assert {"2026-11-01"} == {row["as_of"] for row in exported(store, tmp_path / "past.jsonl", as_of=before)}
     assert {"2026-11-02"} == {row["as_of"] for row in exported(store, tmp_path / "now.jsonl")}
-    with pytest.raises(StoreMissing, match="night of 2020-01-01 was not published"):
+    with pytest.raises(StoreMissing, match="night of 2020-01-01 is not published"):
         export_night(store, tmp_path / "never.csv", as_of=date(2020, 1, 1))
     assert not (tmp_path / "never.csv").exists()
 

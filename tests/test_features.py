@@ -22,7 +22,7 @@ from features.outages import Recorded, coverage
 from features.tallies import tally
 
 FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 VALUE_EVENTS = ("export",)
 BORDERS = (1, 7, 8, 28, 29, 42, 43, 56, 57, 84, 85, 112, 113, 210, 211, 224, 225, 364, 365, 728, 729)
 """Days after an event at which it enters or leaves a window, or crosses from one word of the day mask to the next."""
@@ -102,7 +102,7 @@ def test_features(engine: Any, asked: Question) -> None:
 
 @pytest.mark.slow
 def test_features_of_many_companies(engine: Any) -> None:
-    """The same on three hundred companies."""
+    """The same on a hundred companies."""
 
     @MANY
     @given(questions())

@@ -39,7 +39,7 @@ from pipeline.sources import Opened, history, open_sources
 from pipeline.ticket_words import add_sentiment
 
 FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 HERE = Path(__file__).parent
 DEMO = Path(__file__).parent.parent / "pipeline" / "demo" / "churn.toml"
 CRM5 = HERE / "companies" / "crm5.toml"

@@ -16,12 +16,10 @@ from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, run, scored
 from sqlalchemy import Engine, func, select, update
 
 from pipeline.book import make_book
+from pipeline.errors import StoreError, StoreMissing, StoreOutdated
 from pipeline.publication import NIGHTS_WITH_INPUTS, PublicationRefused, check_staged, clean, flip, publish, stage
 from pipeline.schema import CATALOGUES, INPUTS, RUNS, SCORES, STORE_VERSION
 from pipeline.store import (
-    StoreError,
-    StoreMissing,
-    StoreOutdated,
     account,
     book,
     catalogue,

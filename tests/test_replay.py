@@ -322,7 +322,7 @@ def test_accounts_that_were_there_only_then_are_named(company: Company) -> None:
 @pytest.mark.parametrize(
     ("sql", "arguments", "status", "told"),
     [
-        ("", ["--as-of", "2020-01-01"], 2, "The night of 2020-01-01 was not published yet"),
+        ("", ["--as-of", "2020-01-01"], 2, "The night of 2020-01-01 is not published"),
         ("DELETE FROM inputs", [], 2, f"What the night of {NIGHT} saw is kept no longer."),
         ("UPDATE runs SET model_version = '7'", [], 3, "There is no version 7 of the model 'churn-risk' in "),
         ("UPDATE scores SET log_odds = log_odds + 1", [], 3, "is not the model that scored the night of"),

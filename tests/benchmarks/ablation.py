@@ -193,7 +193,7 @@ def main() -> None:
         settings = read_settings(asked.settings or demo(asked.demo, asked.seed, log))
         collected = collect(settings, None, log)
         trial = Trial(collected, settings.engine.threads)
-        features = collected.recipe.features
+        features = [feature for feature in collected.recipe.features if feature.learned]
         judged = []
         for place, (title, chosen) in enumerate(options := choices(features)):
             log.step("ablation", place, len(options))

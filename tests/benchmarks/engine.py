@@ -24,10 +24,8 @@ ROWS_EACH = 280
 USUAL_ROWS_EACH = 4_000
 USUAL_DAYS = 26 * BLOCK_DAYS
 NIGHT = {
-    "days recorded": "days that each source recorded",
-    "customers": "the same, and who is a customer",
-    "windows": "the same, with windowed sums and active days",
-    "night": "all families",
+    "windows": "windowed sums and active days, by person and account",
+    "night": "all families, with the days that each source recorded",
 }
 RIVALS = {
     "sql": "SQL by hand, DuckDB",

@@ -51,24 +51,13 @@ def opening(folder: Path) -> Iterator[str]:
 
 
 def windows(folder: Path) -> Iterator[str]:
-    """Windowed sums and active days of a night, with all that they rest on: days recorded, customers."""
-    from features.build import spine
-    from features.outages import coverage
-    from features.tallies import tally
-    from pipeline.settings import read_settings
-    from pipeline.sources import history, open_sources
+    """Windowed sums and active days of one night, by person and by account."""
+    from features.tallies import LOOKBACK_DAYS, _by_account, _by_person, _recent
 
-    settings = read_settings(folder / "churn.toml")
-    opened = open_sources(settings)
-    known = history(opened, settings)
-    moment = known.rules.moment(AS_OF)
+    past, opened, _ = _past(folder)
+    rows = _recent(past.history, past.history.rules.moment(AS_OF), LOOKBACK_DAYS)
     yield "prepared"
-    covered = coverage(known)
-    yield "days recorded"
-    accounts = spine(known, moment, covered).cache()
-    yield "customers"
-    tallied = tally(known, accounts, moment, covered.recorded("usage", moment))
-    opened.engine.create_table("result", tallied.accounts)
+    opened.engine.create_table("result", _by_account(_by_person(rows).cache()))
     yield "windows"
     opened.close()
 

@@ -129,14 +129,16 @@ def by_us(folder: Path) -> Iterator[Any]:
 
 def by_our_night(folder: Path) -> Iterator[Any]:
     """The tallies as every night makes them, with a second pass by kind of event."""
+    from features.events import largest
     from features.outages import Recorded
     from features.tallies import tally
 
     past, moment = _company(folder)
     spine = past.known("accounts", moment)
     spine = spine.select("account_id", tenure_days=LOOKBACK_DAYS, observed_days=LOOKBACK_DAYS, seats=1.0).cache()
+    kinds = largest(past, moment)
     yield
-    tallied = tally(past, spine, moment, Recorded(first=LOOKBACK_DAYS - 1))
+    tallied = tally(past, spine, moment, Recorded(first=LOOKBACK_DAYS - 1), kinds)
     used = tallied.accounts.filter(tallied.accounts["newest"].notnull())
     yield _read_off(used, tallied.people).to_pyarrow()
 
