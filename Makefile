@@ -18,7 +18,7 @@ demo: environment ## a demo company in demo/: its data, a model, the list of one
 
 test: lint ## everything CI checks: style, types, arrows, dependencies, tests (not those marked slow)
 	@echo '· pytest'
-	@$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
+	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not slow'
 
 lint: environment ## style, types, import arrows and declared dependencies
 	@echo '· ruff check'

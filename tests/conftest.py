@@ -22,6 +22,13 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays with one worker, and all files that look at the trained demo with the same one: it trains once."""
+    shared = {item.path for item in items if "trained_demo" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("trained_demo" if item.path in shared else item.path.name))
+
+
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Any]:
     """An empty engine for small companies."""

@@ -30,7 +30,7 @@ from pipeline.settings import Settings
 from pipeline.sources import Opened, open_sources
 from pipeline.ticket_words import add_sentiment
 
-FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]

@@ -21,7 +21,7 @@ from features.contract import CONTRACT
 from features.outages import Recorded, coverage
 from features.tallies import tally
 
-FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 VALUE_EVENTS = ("export",)
 BORDERS = (1, 7, 8, 28, 29, 42, 43, 56, 57, 84, 85, 112, 113, 210, 211, 224, 225, 364, 365, 728, 729)

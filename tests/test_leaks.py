@@ -38,7 +38,7 @@ from pipeline.settings import Settings, read_settings
 from pipeline.sources import Opened, history, open_sources
 from pipeline.ticket_words import add_sentiment
 
-FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 HERE = Path(__file__).parent
 DEMO = Path(__file__).parent.parent / "pipeline" / "demo" / "churn.toml"

@@ -430,7 +430,7 @@ def test_inactivity_that_cannot_be_judged_is_refused(inactive_days: int | None, 
 # --- laws -----------------------------------------------------------------------------------------------------------
 
 # A company is many small draws: on a busy machine Hypothesis would call that too slow.
-LAWS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAWS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @LAWS

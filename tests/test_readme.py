@@ -50,7 +50,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_worked_settings_train_and_score(company: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(company)
-    monkeypatch.setenv("CHURN__CHURN__SNAPSHOT_EVERY_DAYS", "56")
+    monkeypatch.setenv("CHURN__CHURN__SNAPSHOT_EVERY_DAYS", "112")
     for command in (["check"], ["train"], ["score", "--out", "tonight.csv"]):
         result = CliRunner().invoke(main, [*command, "--as-of", "2026-11-02"])
         assert result.exit_code == 0, result.output
