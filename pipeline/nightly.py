@@ -26,14 +26,15 @@ from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
 from pipeline.freshness import lost_days, refuse_stale
-from pipeline.inputs import inputs, parts
-from pipeline.publication import Run, publish
+from pipeline.inputs import Inputs, inputs, parts
+from pipeline.publication import Run, publish, refuse_store
 from pipeline.run_log import RunLog
 from pipeline.schema import UNSCORED
 from pipeline.settings import Settings
 from pipeline.sources import Opened, history, open_sources
 from pipeline.store import connect
 from pipeline.ticket_words import add_sentiment
+from pipeline.violation import Violation
 
 __all__ = ["NightDone", "run_night", "see", "tonight"]
 
@@ -56,6 +57,18 @@ class NightDone:
         return {**vars(self), "as_of": str(self.as_of), "exported": self.exported and str(self.exported)}
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a night knows: the champion, everybody with their features, what is odd about the tables, the last use."""
+
+    model: ChurnModel
+    version: int
+    known: pd.DataFrame
+    saw: Inputs
+    violations: list[Violation]
+    used_on: date | None
+
+
 def run_night(settings: Settings, day: date, now: datetime, out: Path | None, log: RunLog) -> NightDone:
     """Score every customer as of a date and publish the night; `now` is when the run began, in UTC.
 
@@ -72,6 +85,41 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
     if out is not None:
         refuse_destination(out)
     _refuse_early(settings, day, now)
+    engine = connect(settings.located(settings.store.url))
+    try:
+        refuse_store(engine)
+        seen = _look(settings, day, log)
+        model = seen.model
+        log.step("risk and reasons")
+        book, contradicting_share = _book(seen.known, model, settings, day)
+        log.step("publish")
+        warnings = (*(violation.told() for violation in seen.violations), *caveats(settings, model, day))
+        for warning in warnings:
+            log.note(f"warning: {warning}")
+        run = Run(
+            run_id=log.run_id,
+            as_of=day,
+            model_version=str(seen.version),
+            started_at=now,
+            settings_digest=_digest(settings),
+            headline=_headline(book, model, settings, seen.used_on, contradicting_share)
+            | {"hindsight": hindsight(model, day)},
+            warnings=warnings,
+        )
+        records = {feature.name: feature.as_record() for feature in model.catalogue}
+        shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
+        publish(engine, run, book, shown, finished_at=datetime.now(UTC), inputs=parts(seen.saw))
+        if out is not None:
+            log.step(f"write {out.name}")
+            export_night(engine, out, as_of=day)
+    finally:
+        engine.dispose()
+    counts = dict(Counter(book["state"]))
+    return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, log.finish())
+
+
+def _look(settings: Settings, day: date, log: RunLog) -> _Seen:
+    """Read and check the tables, and build what the champion reads."""
     log.step("read and check the tables")
     opened = open_sources(settings)
     try:
@@ -85,37 +133,10 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         covered = coverage(past)
         violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
         known = tonight(past, moment, recipe, covered)
-        saw = inputs(past, moment, known, recipe)
+        used_on = max(covered.days("usage", moment), default=None)
+        return _Seen(model, version, known, inputs(past, moment, known, recipe), violations, used_on)
     finally:
         opened.close()
-    log.step("risk and reasons")
-    book, contradicting_share = _book(known, model, settings, day)
-    log.step("publish")
-    used_on = max(covered.days("usage", moment), default=None)
-    warnings = (*(violation.told() for violation in violations), *caveats(settings, model, day))
-    for warning in warnings:
-        log.note(f"warning: {warning}")
-    run = Run(
-        run_id=log.run_id,
-        as_of=day,
-        model_version=str(version),
-        started_at=now,
-        settings_digest=_digest(settings),
-        headline=_headline(book, model, settings, used_on, contradicting_share) | {"hindsight": hindsight(model, day)},
-        warnings=warnings,
-    )
-    records = {feature.name: feature.as_record() for feature in model.catalogue}
-    shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
-    engine = connect(settings.located(settings.store.url))
-    try:
-        publish(engine, run, book, shown, finished_at=datetime.now(UTC), inputs=parts(saw))
-        if out is not None:
-            log.step(f"write {out.name}")
-            export_night(engine, out, as_of=day)
-    finally:
-        engine.dispose()
-    counts = dict(Counter(book["state"]))
-    return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, log.finish())
 
 
 def _refuse_early(settings: Settings, day: date, now: datetime) -> None:

@@ -8,20 +8,23 @@ that readers see; what it left behind is removed by the next publication.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from pipeline.errors import RefusedError
+from pipeline.errors import RefusedError, StoreError, StoreMissing
 from pipeline.schema import CATALOGUES, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
 from pipeline.store import prepare, reading, writing
 
 __all__ = ["NIGHTS_WITH_INPUTS", "PublicationRefused", "Run", "check_staged", "clean", "flip", "publish", "stage"]
+__all__ += ["refuse_store"]
 
 BATCH_ROWS: Final = 10_000
 TOLERANCE: Final = 1e-9
@@ -45,6 +48,16 @@ class Run:
     settings_digest: str
     headline: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+def refuse_store(engine: Engine) -> None:
+    """Raise before minutes of work what `publish` would raise after them: `StoreError`, `StoreOutdated`."""
+    path = engine.url.database
+    if engine.dialect.name == "sqlite" and path and not Path(path).parent.is_dir():
+        url = engine.url.render_as_string(hide_password=True)
+        raise StoreError(f"The store {url} cannot be used: there is no folder {Path(path).parent}. Check [store] url.")
+    with suppress(StoreMissing), reading(engine):
+        pass
 
 
 def publish(

@@ -344,7 +344,7 @@ WORDS: list[tuple[str, Any, float, Row, str, str]] = [
     (
         "seat_share_first_28", 0.15, 0.4, {"users_first_28": 3.0, "seats": 20.0},
         "Four weeks after they began, 3 people had ever used it; they pay for 20 seats.",
-        "开通四周后,20 个席位里只有 3 人用过。",
+        "买了 20 个席位,开通四周后只有 3 人用过。",
     ),
     (
         "longest_silence_84", 19.0, 0.4, {},
