@@ -95,7 +95,7 @@ def _engine(settings: Settings) -> Any:
         raise UsageError(f"[engine] memory_limit = {settings.engine.memory_limit!r}: {error}") from error
     engine.raw_sql("SET TimeZone = 'UTC'")
     # Engines that share a folder would write over one another's files. DuckDB removes its own at the end.
-    spill = settings.folder / ".spill" / uuid.uuid4().hex
+    spill = settings.folder / f".spill-{uuid.uuid4().hex}"  # the engine makes it when it must, and no folder above it
     engine.raw_sql(f"SET temp_directory = {quoted(str(spill))}")
     engine.raw_sql("SET autoinstall_known_extensions = false")
     engine.raw_sql("SET preserve_insertion_order = false")

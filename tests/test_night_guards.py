@@ -13,6 +13,7 @@ from pipeline.morning import list_page
 from pipeline.nightly import run_night
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings, read_settings
+from pipeline.sources import open_sources
 from pipeline.store import connect
 
 PAST = date(2026, 6, 1)
@@ -54,6 +55,23 @@ def test_a_day_to_come_is_refused(command: list[str], trained_demo: Path) -> Non
     answer = churn(*command, "-c", trained_demo, "--as-of", "9999-01-01")
     assert (2, "") == (answer.exit_status, answer.stdout)
     assert "--as-of 9999-01-01 lies in the future: today is " in answer.message
+
+
+# --- the memory
+
+
+def test_what_does_not_fit_into_memory_goes_to_disk(settings: Settings) -> None:
+    """Beside the settings, in a folder that is made when it must be and goes with the engine."""
+    small = settings.engine.model_copy(update={"memory_limit": "100MB", "threads": 1})
+    opened = open_sources(settings.model_copy(update={"engine": small}))
+    try:
+        opened.engine.raw_sql(
+            "CREATE TEMP TABLE big AS SELECT hash(range) || repeat('x', 40) AS t FROM range(4_000_000)"
+        )
+        assert [True] == [folder.is_dir() for folder in settings.folder.glob(".spill-*")]
+    finally:
+        opened.close()
+    assert [] == list(settings.folder.glob(".spill-*"))
 
 
 # --- the end of the tables
