@@ -25,7 +25,7 @@ MOST: Final = 3
 """So many kinds of events are looked at by themselves; the others count in the sums."""
 
 _YEAR: Final = 364
-_LOOKED_AT: Final = 100
+_LOOKED_AT: Final = 100  # kinds: a company may log addresses as events, and nobody needs the smallest by name
 _USUAL_DAYS: Final = 111  # the age of the last of the 84 days before the last 28
 _BEGINNING_DAYS: Final = 6
 

@@ -23,8 +23,17 @@ from pipeline.errors import RefusedError, StoreError, StoreMissing
 from pipeline.schema import CATALOGUES, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
 from pipeline.store import prepare, reading, writing
 
-__all__ = ["NIGHTS_WITH_INPUTS", "PublicationRefused", "Run", "check_staged", "clean", "flip", "publish", "stage"]
-__all__ += ["refuse_store"]
+__all__ = [
+    "NIGHTS_WITH_INPUTS",
+    "PublicationRefused",
+    "Run",
+    "check_staged",
+    "clean",
+    "flip",
+    "publish",
+    "refuse_store",
+    "stage",
+]
 
 BATCH_ROWS: Final = 10_000
 TOLERANCE: Final = 1e-9
