@@ -4,8 +4,9 @@ The same expression serves the night (one date) and training (one date after ano
 which the two could differ.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -13,9 +14,9 @@ import ibis.expr.types as ir
 from features import billing, events, feedback, habits, market, onboarding, pages, people, support, tenure, usage
 from features.catalogue import Feature, read_catalogue
 from features.cohort import roots, states, terms
-from features.outages import Coverage, coverage
+from features.outages import Coverage, Recorded, coverage
 from features.revenue import running_terms, subscribed, value_by_use
-from features.tallies import tally
+from features.tallies import by_kind, by_person, tally
 from features.timeline import Moment
 from features.versions import History
 
@@ -127,34 +128,65 @@ def build(history: History, moment: Moment, recipe: Recipe, covered: Coverage | 
     `covered` is `coverage(history)`, where the caller looks at several dates and has it already.
     """
     covered = coverage(history) if covered is None else covered
-    # Held until the end, because the spine and several families ask for the same.
+    engine = history.tables["accounts"].get_backend()
+    before = set(engine._cache_name_to_entry)
+    # Held until all families are there, because the spine and several of them ask for the same.
     shared = [terms(history, moment)] if "subscriptions" in history.tables else []
     shared.append(history.known("accounts", moment).cache())
     shared.append(roots(shared[-1]))
-    accounts = spine(history, moment, covered).cache()
-    families = [tenure.compute(history, accounts, moment, recipe.categories)]
+    only_shared = engine._cache_name_to_entry.keys() - before
+    accounts = _kept(engine, lambda: spine(history, moment, covered))
+    families: list[ir.Table] = []
     use = None
-    if "usage" in history.tables:
-        tallied = tally(history, accounts, moment, covered.recorded("usage", moment), recipe.events)
-        use = usage.compute(tallied).cache()
-        families += [use, people.compute(history, tallied, moment), habits.compute(tallied)]
-        if recipe.events:
-            families.append(events.compute(tallied, recipe.events))
-        families.append(onboarding.compute(accounts, tallied, moment))
-    families.append(market.compute(history, accounts, moment, use))
+    if "usage" in history.tables:  # first, while there is most room: its tallies are by far the largest
+        *families, use = _of_use(history, accounts, moment, recipe, covered.recorded("usage", moment))
+        families.append(use)
+    families.append(_kept(engine, lambda: market.compute(history, accounts, moment, use)))
+    families.append(_kept(engine, lambda: tenure.compute(history, accounts, moment, recipe.categories)))
     if "tickets" in history.tables:
-        families.append(support.compute(history, accounts, moment, covered.recorded("tickets", moment)))
+        families.append(support.compute(history, accounts, moment, covered.recorded("tickets", moment)).cache())
     if "feedback" in history.tables:
-        families.append(feedback.compute(history, accounts, moment))
+        families.append(feedback.compute(history, accounts, moment).cache())
     if "invoices" in history.tables:
-        families.append(billing.compute(history, accounts, moment, covered.recorded("invoices", moment)))
+        families.append(billing.compute(history, accounts, moment, covered.recorded("invoices", moment)).cache())
     if "page_visits" in history.tables and recipe.page_groups:
         recorded = covered.recorded("page_visits", moment)
-        families.append(pages.compute(history, accounts, moment, recorded, recipe.page_groups))
+        families.append(pages.compute(history, accounts, moment, recorded, recipe.page_groups).cache())
+    _release(engine, only_shared)
     wide = accounts
     for family in families:
-        wide = wide.left_join(family.cache(), "account_id").drop("account_id_right")
+        wide = wide.left_join(family, "account_id").drop("account_id_right")
     numbers = {f.name: wide[f.name].cast("float64") for f in recipe.features if f.kind == "number" and f.name != "mrr"}
     names = [feature.name for feature in recipe.features if feature.name != "mrr"]
     rows = wide.mutate(**numbers).select(*SPINE, *names)
     return rows.order_by("account_id")
+
+
+def _of_use(
+    history: History, accounts: ir.Table, moment: Moment, recipe: Recipe, recorded: Recorded
+) -> Iterator[ir.Table]:
+    """The families that are read off the tallies, `usage` last; the large ones are let go one after the other."""
+    tallied = tally(history, accounts, moment, recorded)
+    with by_person(history, moment) as persons:
+        yield people.compute(history, tallied, persons, moment).cache()
+        yield onboarding.compute(accounts, tallied, persons, moment).cache()
+    with by_kind(history, moment, recipe.events) as kinds:
+        yield habits.compute(tallied, kinds).cache()
+        if recipe.events:
+            yield events.compute(tallied, kinds, recipe.events).cache()
+    yield usage.compute(tallied).cache()
+    _release(tallied.accounts.get_backend(), [tallied.accounts.op().name])
+
+
+def _kept(engine: Any, computed: Callable[[], ir.Table]) -> ir.Table:
+    """A table that the engine keeps, without what it kept on the way there."""
+    before = set(engine._cache_name_to_entry)
+    table = computed().cache()
+    _release(engine, engine._cache_name_to_entry.keys() - before - {table.op().name})
+    return table
+
+
+def _release(engine: Any, names: Iterable[str]) -> None:
+    """Let go of kept tables: Ibis holds them as long as it holds anything that was made from them."""
+    for name in names:
+        engine._finalize_cached_table(name)

@@ -60,14 +60,14 @@ def listed(events: Iterable[str]) -> list[Feature]:
     return found
 
 
-def compute(tallied: Tallies, events: Iterable[str]) -> ir.Table:
-    """Features of the kinds of events for the accounts of the spine, one row each.
+def compute(tallied: Tallies, kinds: ir.Table, events: Iterable[str]) -> ir.Table:
+    """Features of some kinds of events for the accounts of the spine, one row each; `kinds` is `by_kind` of `tallies`.
 
     What nobody at all did is not known to have been done by none: a tracker renames an event, or loses it, while all
     others go on. So a window counts only where some account did it in the window, and some account before it.
     """
     slugs = {event: _slug(event) for event in events}
-    rows = tallied.events.filter(tallied.events["event"].isin(list(slugs)))
+    rows = kinds.filter(kinds["event"].isin(list(slugs)))
     sums: dict[str, ir.Value] = {}
     bounds: dict[str, ir.Value] = {}
     for event, slug in slugs.items():

@@ -10,6 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.measures import in_window, marked_days
+from features.outages import Recorded
 from features.tallies import KINDS_DAYS, Tallies
 
 __all__ = ["BROKEN_DAYS", "HABIT_WEEKS", "compute"]
@@ -19,15 +20,14 @@ BROKEN_DAYS: Final = (14, 84)
 """A habit is broken when its event was last done this many days ago, from and below."""
 
 
-def compute(tallied: Tallies) -> ir.Table:
-    """Features of the kinds of events for the accounts of the spine, one row each."""
-    events, recorded = tallied.events, tallied.recorded
-    in_past = ((events["weeks"] >> 4) & (2**12 - 1)) > 0
-    is_recent = events["newest"] < 28
-    kinds = events.group_by("account_id").agg(
+def compute(tallied: Tallies, kinds: ir.Table) -> ir.Table:
+    """Features of all kinds of events, of the spine's accounts, one row each. `kinds` is `by_kind` of `tallies`."""
+    in_past = ((kinds["weeks"] >> 4) & (2**12 - 1)) > 0
+    is_recent = kinds["newest"] < 28
+    counted = kinds.group_by("account_id").agg(
         _kinds_28=is_recent.sum(), _kinds_before=in_past.sum(), _kinds_lost=(in_past & ~is_recent).sum()
     )
-    beside = tallied.beside(kinds, _broken(tallied))
+    beside = tallied.beside(counted, _broken(kinds, tallied.recorded))
     accounts = beside.accounts
     missing = ibis.null("int64")
     can_compare = accounts["usual_days"] >= 28
@@ -41,21 +41,20 @@ def compute(tallied: Tallies) -> ir.Table:
             accounts["_broken"].fill_null(0), missing
         ),
         broken_habit="_event",
-        days_since_broken_habit=recorded.since(accounts["_newest"]),
+        days_since_broken_habit=tallied.recorded.since(accounts["_newest"]),
     )
 
 
-def _broken(tallied: Tallies) -> ir.Table:
+def _broken(kinds: ir.Table, recorded: Recorded) -> ir.Table:
     """Accounts with broken habits: how many, and of these the oldest, then the last broken, then the first by name."""
-    events, recorded = tallied.events, tallied.recorded
     # A week in which days were lost is no gap in a habit.
     lost_weeks = sum(1 << week for week in {age // 7 for age in recorded.lost if age < KINDS_DAYS})
-    weeks = events["weeks"] | lost_weeks
-    run = weeks >> (events["newest"] // 7).cast("int64")
+    weeks = kinds["weeks"] | lost_weeks
+    run = weeks >> (kinds["newest"] // 7).cast("int64")
     kept = (run & (2**HABIT_WEEKS - 1)) == 2**HABIT_WEEKS - 1
-    silent_days = recorded.since(events["newest"]) - 1
+    silent_days = recorded.since(kinds["newest"]) - 1
     first, last = BROKEN_DAYS
-    broken = events.filter(kept & in_window(silent_days, first, last - first))
+    broken = kinds.filter(kept & in_window(silent_days, first, last - first))
     broken = broken.mutate(_weeks=marked_days(broken["weeks"]))
     order = [ibis.desc(broken["_weeks"]), broken["newest"], broken["event"]]
     place = ibis.row_number().over(group_by="account_id", order_by=order)

@@ -42,8 +42,13 @@ def exact_sum(quantity: ir.NumericValue, where: ir.BooleanValue) -> ir.FloatingV
 
 
 def in_steps(quantity: ir.NumericValue) -> ir.IntegerValue:
-    """A quantity in whole thousandths, for `sum_of_steps`: where many sums add the same rows, they are rounded once."""
-    return (quantity.clip(lower=-_LARGEST, upper=_LARGEST) * _STEP).round().cast("int64")
+    """A quantity in whole thousandths, for `sum_of_steps`: where many sums add the same rows, they are rounded once.
+
+    Half a thousandth goes up.
+    """
+    # Written so that it touches a large table lightly: clip() looks at each value four times.
+    cut = (quantity.abs() <= _LARGEST).ifelse(quantity, quantity.sign() * _LARGEST)
+    return (cut * _STEP + 0.5).floor().cast("int64")
 
 
 def sum_of_steps(steps: ir.IntegerValue, where: ir.BooleanValue) -> ir.FloatingValue:

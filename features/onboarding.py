@@ -21,15 +21,15 @@ _FIRST: Final = 28
 _MISSING: Final = ibis.null("float64")
 
 
-def compute(spine: ir.Table, tallied: Tallies, moment: Moment) -> ir.Table:
+def compute(spine: ir.Table, tallied: Tallies, persons: ir.Table, moment: Moment) -> ir.Table:
     """Features of the beginning for the accounts of the spine, one row each.
 
-    `spine` needs `account_id`, `since` and, where the company records it, `went_live_on`.
+    `spine` needs `account_id`, `since` and, where the company records it, `went_live_on`; `persons` is `by_person` of
+    `tallies`.
     """
     begun = _begun(spine, tallied, moment)
-    people = tallied.people.filter(tallied.people["user_id"].notnull())
     lives = begun.accounts.filter(begun.accounts["_life"].notnull()).select("account_id", "_life")
-    people = people.inner_join(lives, "account_id")
+    people = persons.inner_join(lives, "account_id")
     seen = (people["oldest"] >= people["_life"] - _FIRST).sum()
     known = begun.beside(people.group_by("account_id").agg(_users=seen))
     accounts = known.accounts

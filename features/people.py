@@ -22,17 +22,16 @@ _STEPS: Final = 1_000  # of quantities; and more than any age in the lookback
 _MISSING: Final = ibis.null("float64")
 
 
-def compute(history: History, tallied: Tallies, moment: Moment) -> ir.Table:
-    """Features of the people for the accounts of the spine, one row each."""
-    people = tallied.people.filter(tallied.people["user_id"].notnull())
-    people = people.mutate(_rank=_rank(people))
+def compute(history: History, tallied: Tallies, persons: ir.Table, moment: Moment) -> ir.Table:
+    """Features of the people for the accounts of the spine, one row each; `persons` is `by_person` of `tallies`."""
+    people = persons.mutate(_rank=_rank(persons))
     found = people.group_by("account_id").agg(
         _users_28=(people["newest"] < 28).sum(),
-        _users_past=((people["w1"] >> 28) > 0).sum(),
+        _users_past=people["was_here"].sum(),
         _main_rank=people["_rank"].max(),
     )
     mains = _mains(people, found)
-    beside = tallied.beside(found, _others(people, mains))
+    beside = tallied.beside(found, _compared(people, mains))
     if history.has("users.deactivated_at"):
         beside = beside.beside(_left(history, mains, moment))
     return _features(beside, "_left_age" in beside.accounts.columns)
@@ -51,11 +50,12 @@ def _mains(people: ir.Table, found: ir.Table) -> ir.Table:
     return mains.group_by("account_id").agg(main_user=mains["user_id"].min())
 
 
-def _others(people: ir.Table, mains: ir.Table) -> ir.Table:
-    """What the most active of the others did in the last 28 days."""
-    others = people.inner_join(mains, "account_id")
-    others = others.filter(others["user_id"] != others["main_user"])
-    return others.group_by("account_id").agg(_other_28=others["q_28"].max())
+def _compared(people: ir.Table, mains: ir.Table) -> ir.Table:
+    """What the main user used to do, and what the most active of the others did in the last 28 days."""
+    known = people.inner_join(mains, "account_id")
+    is_main = known["user_id"] == known["main_user"]
+    main_q, other_28 = known["q_before"].max(where=is_main), known["q_28"].max(where=~is_main)
+    return known.group_by("account_id").agg(_main_q=main_q, _other_28=other_28)
 
 
 def _left(history: History, mains: ir.Table, moment: Moment) -> ir.Table:
@@ -73,10 +73,9 @@ def _features(tallied: Tallies, lists_users: bool) -> ir.Table:
     users_past = has_past.ifelse(accounts["_users_past"].fill_null(0).cast("float64"), _MISSING)
     quantity_28 = tallied.counted(accounts["q_28"], 28)
     main_age = _STEPS - 1 - accounts["_main_rank"] % _STEPS
-    main_q = (accounts["_main_rank"] // _STEPS).cast("float64") / _STEPS
     away = recorded.since(main_age)
     other_28 = recorded.counted(accounts["_other_28"].fill_null(0.0), 0, 28).clip(lower=0.0)
-    cover = share(other_28, per_28_days(main_q, accounts["usual_days"])).clip(upper=1.0)
+    cover = share(other_28, per_28_days(accounts["_main_q"], accounts["usual_days"])).clip(upper=1.0)
     return accounts.select(
         "account_id",
         active_users_28=users_28,
@@ -84,7 +83,7 @@ def _features(tallied: Tallies, lists_users: bool) -> ir.Table:
         active_users_trend=log_ratio(users_28, users_past),
         seat_share=share(users_28, accounts["seats"]),
         usage_per_seat_28=share(quantity_28, accounts["seats"]),
-        main_user_share=share(main_q, accounts["q_before"]).clip(upper=1.0),  # others may have undone work
+        main_user_share=share(accounts["_main_q"], accounts["q_before"]).clip(upper=1.0),  # others may have undone work
         main_user_days_away=away,
         main_user_cover=(away >= AWAY_DAYS).ifelse(cover, _MISSING),
         **({"days_since_main_user_left": accounts["_left_age"] + 1} if lists_users else {}),

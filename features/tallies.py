@@ -1,8 +1,9 @@
 """The use of each account added up once for a date; all that is said of use is read off these sums.
 
-The usage rows are by far the largest table, so they are passed over twice and no more: once by person, for the amounts
-and the days of use, once by kind of event, for the weeks in which it was done and the amounts of some kinds. What is
-left is small.
+The usage rows are by far the largest table, so they are passed over three times and no more: by account, for amounts
+and days of use; by person, for the little that is said of people; by kind of event, for the weeks in which it was done
+and the amounts of some kinds. To add up accounts from people would spare a pass, and keep all sums and days of every
+person in memory: far beyond what a night of a million accounts may take.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,12 +14,22 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
-from features.measures import age_days, day_bits, exact_sum, in_steps, in_window, sum_of_steps
+from features.measures import age_days, day_bits, in_steps, in_window, sum_of_steps
 from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["HALF_LIFE_DAYS", "KINDS_DAYS", "LOOKBACK_DAYS", "Tallies", "day_mask", "days_as_text", "tally"]
+__all__ = [
+    "HALF_LIFE_DAYS",
+    "KINDS_DAYS",
+    "LOOKBACK_DAYS",
+    "Tallies",
+    "by_kind",
+    "by_person",
+    "day_mask",
+    "days_as_text",
+    "tally",
+]
 
 LOOKBACK_DAYS: Final = 224
 """How far back use is looked at: four words of 56 days, one bit a day."""
@@ -30,7 +41,6 @@ KINDS_DAYS: Final = 140
 
 _WORD_DAYS: Final = 56
 _WORDS: Final = tuple(f"w{number}" for number in range(LOOKBACK_DAYS // _WORD_DAYS))
-_SUMS: Final = ("q_7", "q_8_28", "q_29_84", "q_85_112", "q_decayed")
 
 
 @ibis.udf.scalar.builtin(name="bin", signature=(("int64",), "string"))
@@ -40,7 +50,7 @@ def _binary(word):  # type: ignore[no-untyped-def]
 
 @dataclass(frozen=True)
 class Tallies:
-    """Use as known at a moment, in three tables that the engine keeps while they are in use.
+    """The use of each account as known at a moment, in a table that the engine keeps while it is in use.
 
     Attributes
     ----------
@@ -51,18 +61,11 @@ class Tallies:
         `w0` … `w3` (days of use as bits, 56 a word, newest first), `observed_days` (days to here that were seen, an
         earlier trial among them), `usual_days` (how many of the 84 days before the last 28 were seen and not lost;
         null where more than a quarter was lost).
-    people
-        One row for each account and user (null for use without a user): `q_28`, `q_before`, `newest`, `oldest`, words.
-    events
-        One row for each account and kind of event of the last `KINDS_DAYS`: `weeks` (weeks with it as bits, newest
-        first), `newest`, `oldest`, and of the kinds that are looked at by themselves `q_28`, `q_before`.
     recorded
         What the usage table recorded.
     """
 
     accounts: ir.Table
-    people: ir.Table
-    events: ir.Table
     recorded: Recorded
 
     def beside(self, *found: ir.Table) -> "Tallies":
@@ -90,17 +93,14 @@ class Tallies:
         return self.recorded.whole(amount, days, self.accounts["tenure_days"])
 
 
-def tally(
-    history: History, spine: ir.Table, moment: Moment, recorded: Recorded, kinds: Collection[str] = ()
-) -> Tallies:
+def tally(history: History, spine: ir.Table, moment: Moment, recorded: Recorded) -> Tallies:
     """Add up the use of the accounts of the spine, as known at the moment.
 
     `spine` needs `account_id`, `tenure_days`, `observed_days` (days of the account's life that the usage table covers)
-    and `seats`. `kinds` are the events whose quantities are added up each by itself, too.
+    and `seats`.
     """
-    people = _by_person(_recent(history, moment, LOOKBACK_DAYS)).cache()
-    accounts = _by_account(people)
-    joined = spine.select("account_id", "tenure_days", "observed_days", "seats").left_join(accounts, "account_id")
+    joined = spine.select("account_id", "tenure_days", "observed_days", "seats")
+    joined = joined.left_join(_by_account(_recent(history, moment, LOOKBACK_DAYS)), "account_id")
     joined = joined.drop("account_id_right")
     joined = joined.mutate(
         **{name: joined[name].fill_null(0) for name in [*_WORDS, "q_7", "q_28", "q_84", "q_before", "q_decayed"]},
@@ -108,7 +108,44 @@ def tally(
         observed_days=ibis.greatest(joined["observed_days"], (joined["oldest"] + 1).fill_null(0)),
     )
     joined = joined.mutate(usual_days=recorded.usual_days(joined["observed_days"]))
-    return Tallies(joined.cache(), people, _by_event(_recent(history, moment, KINDS_DAYS), kinds).cache(), recorded)
+    return Tallies(joined.cache(), recorded)
+
+
+def by_person(history: History, moment: Moment) -> ir.CachedTable:
+    """The use of each person, use without a user aside: no more of it than is asked for, since people are many.
+
+    Columns: `account_id`, `user_id`, the quantities `q_28` and `q_before`, `newest` and `oldest` age of a use, and
+    `was_here`, any use in the 28 days before the last 84. To be used in a `with`, which lets go of it at the end.
+    """
+    rows = _recent(history, moment, LOOKBACK_DAYS)
+    rows = rows.filter(rows["user_id"].notnull())
+    age, steps = rows["age"], rows["steps"]
+    people = rows.group_by("account_id", "user_id").agg(
+        q_28=sum_of_steps(steps, in_window(age, 0, 28)),
+        q_before=sum_of_steps(steps, in_window(age, 28, 84)),
+        newest=age.min(),
+        oldest=age.max(),
+        was_here=in_window(age, 84, 28).any(),
+    )
+    return people.cache()
+
+
+def by_kind(history: History, moment: Moment, events: Collection[str] = ()) -> ir.CachedTable:
+    """The use of each account by kind of event in the last `KINDS_DAYS`.
+
+    Columns: `account_id`, `event`, `weeks` (weeks with it as bits, newest first), `newest` and `oldest` age, and of the
+    kinds in `events` the quantities `q_28` and `q_before`. To be used in a `with`, which lets go of it at the end.
+    """
+    rows = _recent(history, moment, KINDS_DAYS)
+    rows = rows.filter(rows["event"].notnull())
+    age, steps = rows["age"], rows["steps"]
+    week = (ibis.literal(1, "int64") << (age // 7).cast("int64")).bit_or()
+    sums = {}
+    if events:
+        is_one = rows["event"].isin(list(events))
+        windows = {"q_28": in_window(age, 0, 28), "q_before": in_window(age, 28, 84)}
+        sums = {name: sum_of_steps(steps, is_one & window) for name, window in windows.items()}
+    return rows.group_by("account_id", "event").agg(weeks=week, newest=age.min(), oldest=age.max(), **sums).cache()
 
 
 def days_as_text(words: list[ir.IntegerValue]) -> ir.StringValue:
@@ -131,11 +168,11 @@ def _recent(history: History, moment: Moment, days: int) -> ir.Table:
     rows = rows.filter(rows["occurred_at"] >= moment.midnight - timedelta(days=days))
     quantity = rows["quantity"].fill_null(1.0) if "quantity" in rows.columns else ibis.literal(1.0)
     user = rows["user_id"] if "user_id" in rows.columns else ibis.null("string")
-    age = age_days(rows["occurred_at"], moment.as_of)
+    age = age_days(rows["occurred_at"], moment.as_of).cast("int32")  # by the million a narrow number is room saved
     return rows.select("account_id", "event", user_id=user, steps=in_steps(quantity), age=age)
 
 
-def _by_person(rows: ir.Table) -> ir.Table:
+def _by_account(rows: ir.Table) -> ir.Table:
     """Sums over windows that do not overlap, which touches a row the least often, and the days of use as bits."""
     age, steps = rows["age"], rows["steps"]
     fading = (steps * ibis.literal(0.5) ** (age / HALF_LIFE_DAYS)).round().cast("int64")
@@ -147,22 +184,8 @@ def _by_person(rows: ir.Table) -> ir.Table:
         "q_decayed": sum_of_steps(fading, in_window(age, 0, 84)),
     }
     words = {word: day_bits(age, place * _WORD_DAYS, _WORD_DAYS) for place, word in enumerate(_WORDS)}
-    people = rows.group_by("account_id", "user_id").agg(newest=age.min(), oldest=age.max(), **sums, **words)
-    return people.mutate(
-        **{word: people[word].fill_null(0) for word in _WORDS},
-        q_28=people["q_7"] + people["q_8_28"],
-        q_before=people["q_29_84"] + people["q_85_112"],
-    )
-
-
-def _by_account(people: ir.Table) -> ir.Table:
-    everyone = ibis.literal(True)
-    sums = {name: exact_sum(people[name], everyone) for name in _SUMS}
-    words = {word: people[word].bit_or() for word in _WORDS}
-    accounts = people.group_by("account_id").agg(
-        newest=people["newest"].min(), oldest=people["oldest"].max(), **sums, **words
-    )
-    q_28, q_85_112 = accounts["q_7"] + accounts["q_8_28"], accounts["q_85_112"]
+    accounts = rows.group_by("account_id").agg(newest=age.min(), oldest=age.max(), **sums, **words)
+    q_28 = accounts["q_7"] + accounts["q_8_28"]
     return accounts.select(
         "account_id",
         "q_7",
@@ -172,17 +195,5 @@ def _by_account(people: ir.Table) -> ir.Table:
         *_WORDS,
         q_28=q_28,
         q_84=q_28 + accounts["q_29_84"],
-        q_before=accounts["q_29_84"] + q_85_112,
+        q_before=accounts["q_29_84"] + accounts["q_85_112"],
     )
-
-
-def _by_event(rows: ir.Table, kinds: Collection[str]) -> ir.Table:
-    named = rows.filter(rows["event"].notnull())
-    age, steps = named["age"], named["steps"]
-    week = (ibis.literal(1, "int64") << (age // 7).cast("int64")).bit_or()
-    sums = {}
-    if kinds:
-        is_one = named["event"].isin(list(kinds))
-        windows = {"q_28": in_window(age, 0, 28), "q_before": in_window(age, 28, 84)}
-        sums = {name: sum_of_steps(steps, is_one & window) for name, window in windows.items()}
-    return named.group_by("account_id", "event").agg(weeks=week, newest=age.min(), oldest=age.max(), **sums)

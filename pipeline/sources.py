@@ -8,7 +8,8 @@ import functools
 import operator
 import string
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -80,8 +81,9 @@ def open_sources(settings: Settings) -> Opened:
         raw = _in_our_names(opened, settings, name, table)
         if raw is None:
             continue
-        opened.raw[name] = raw
-        opened.tables[name] = _typed(opened, settings, name, raw)
+        with _unless_unreadable(opened, name, source):
+            opened.tables[name] = _typed(opened, settings, name, raw)
+            opened.raw[name] = raw
     return opened
 
 
@@ -105,22 +107,32 @@ def _engine(settings: Settings) -> Any:
 
 def _read(opened: Opened, settings: Settings, name: str, source: Source) -> ir.Table | None:
     """The relation as it is, or None with the reason listed."""
+    in_files = not isinstance(source, SqlSource) and source.endswith(".parquet")
     if isinstance(source, SqlSource):
-        sql, where, streamed = source.sql, "its sql", False
+        sql = source.sql
     else:
         files = find(settings.folder, source)
         if (fault := fault_of(settings.folder, source, files)) is not None:
             opened.unreadable.append(Unreadable(name, None, *fault))
             return None
-        sql, where, streamed = reader(source, files), source, name in _STREAMED and source.endswith(".parquet")
-    try:
+        sql = reader(source, files)
+    with _unless_unreadable(opened, name, source):
         table = opened.engine.sql(sql)
-        return table if streamed else opened.engine.create_table(f"_raw_{name}", table, temp=True)
+        # Text is parsed once and a query is asked once; Parquet may as well be read again where it lies.
+        return table if in_files else opened.engine.create_table(f"_raw_{name}", table, temp=True)
+    return None
+
+
+@contextmanager
+def _unless_unreadable(opened: Opened, name: str, source: Source) -> Iterator[None]:
+    """List the table as unreadable where the engine cannot read it."""
+    try:
+        yield
     except Exception as error:
         if "OutOfMemory" in type(error).__name__:  # a retry may help, unlike with all else that can be wrong here
             raise
+        where = "its sql" if isinstance(source, SqlSource) else source
         opened.unreadable.append(Unreadable(name, None, *said(error, where)))
-        return None
 
 
 def _in_our_names(opened: Opened, settings: Settings, name: str, table: ir.Table) -> ir.Table | None:

@@ -44,8 +44,8 @@ def quantity(rows: Iterable[Row], seen: Known, start: int, days: int) -> float:
 
 
 def in_thousandths(value: float) -> float:
-    """Half a step goes away from zero."""
-    return math.copysign(math.floor(abs(value) * 1000 + 0.5), value) / 1000
+    """Half a step goes up."""
+    return math.floor(value * 1000 + 0.5) / 1000
 
 
 def mean(values: Iterable[float | None]) -> float | None:

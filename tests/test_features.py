@@ -1,5 +1,6 @@
 """Every feature against its naive second implementation, and the catalogue against what is computed."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -19,7 +20,7 @@ from features.build import SPINE, Recipe, build, catalogue, spine
 from features.catalogue import CASES, Feature, mentions, read_catalogue
 from features.contract import CONTRACT
 from features.outages import Recorded, coverage
-from features.tallies import tally
+from features.tallies import by_kind, by_person, tally
 
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -207,6 +208,22 @@ def test_the_catalogue_lists_what_is_computed_and_nothing_else(engine: Any) -> N
     assert [*SPINE, *(f.name for f in recipe.features if f.name != "mrr")] == list(built.columns)
 
 
+def test_the_engine_keeps_what_the_result_needs_and_lets_go_of_it_with_the_result(engine: Any) -> None:
+    """A night of many accounts fits into memory because the tables on the way to its families are gone by its end."""
+    company = SmallCompany(every_column(), frozenset(), None, LATER, [AS_OF])
+    with loaded(engine, company, Rules()) as history:
+        assert history._redelivered is not None  # looked up once for all moments, it stays
+        before = set(engine.list_tables())
+        recipe = Recipe(catalogue(history, PAGE_GROUPS, kinds=KINDS), PAGE_GROUPS, KINDS)
+        built = build(history, history.rules.moment(AS_OF), recipe)
+        kept = set(engine.list_tables()) - before
+        modules = (billing, events, feedback, habits, market, onboarding, pages, people, support, tenure, usage)
+        assert len(("spine", *modules)) == len(kept)
+        del built
+        gc.collect()
+        assert before == set(engine.list_tables())
+
+
 def test_every_computed_column_is_listed(engine: Any) -> None:
     """What a family computes and the catalogue does not know would be work for nothing, or a reason without words."""
     company = SmallCompany(every_column(), frozenset({"accounts", "subscriptions", "tickets"}), None, LATER, [AS_OF])
@@ -214,14 +231,15 @@ def test_every_computed_column_is_listed(engine: Any) -> None:
         moment = history.rules.moment(AS_OF)
         accounts = spine(history, moment, coverage(history))
         recorded = Recorded()
-        tallied = tally(history, accounts, moment, recorded, [PATTERN])
+        tallied = tally(history, accounts, moment, recorded)
+        persons, kinds = by_person(history, moment), by_kind(history, moment, [PATTERN])
         use = usage.compute(tallied)
         computed = {
             "usage": use.columns,
-            "people": people.compute(history, tallied, moment).columns,
-            "habits": habits.compute(tallied).columns,
-            "events": events.compute(tallied, [PATTERN]).columns,
-            "onboarding": onboarding.compute(accounts, tallied, moment).columns,
+            "people": people.compute(history, tallied, persons, moment).columns,
+            "habits": habits.compute(tallied, kinds).columns,
+            "events": events.compute(tallied, kinds, [PATTERN]).columns,
+            "onboarding": onboarding.compute(accounts, tallied, persons, moment).columns,
             "market": market.compute(history, accounts, moment, use).columns,
             "support": support.compute(history, accounts, moment, recorded).columns,
             "pages": pages.compute(history, accounts, moment, recorded, {PATTERN: ("/x*",)}).columns,

@@ -20,7 +20,7 @@ from features import habits, onboarding, people, usage
 from features.build import spine
 from features.catalogue import read_catalogue
 from features.outages import Coverage, Recorded, coverage
-from features.tallies import tally
+from features.tallies import by_kind, by_person, tally
 from features.versions import History
 from pipeline.amounts import Language
 from pipeline.wording import sentence
@@ -85,9 +85,11 @@ def computed(history: History, covered: Coverage | None = None) -> dict[str, Row
     moment, covered = history.rules.moment(AS_OF), covered or coverage(history)
     accounts = spine(history, moment, covered)
     tallied = tally(history, accounts, moment, covered.recorded("usage", moment))
-    families = [usage.compute(tallied), people.compute(history, tallied, moment), habits.compute(tallied)]
+    persons, kinds = by_person(history, moment), by_kind(history, moment)
+    families = [usage.compute(tallied), people.compute(history, tallied, persons, moment)]
+    families += [habits.compute(tallied, kinds), onboarding.compute(accounts, tallied, persons, moment)]
     wide = accounts
-    for family in [*families, onboarding.compute(accounts, tallied, moment)]:
+    for family in families:
         wide = wide.left_join(family, "account_id").drop("account_id_right")
     return {row["account_id"]: row for row in wide.to_pyarrow().to_pylist()}
 

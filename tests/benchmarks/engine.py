@@ -24,12 +24,12 @@ ROWS_EACH = 280
 USUAL_ROWS_EACH = 4_000
 USUAL_DAYS = 26 * BLOCK_DAYS
 NIGHT = {
-    "windows": "windowed sums and active days, by person and account",
+    "windows": "windowed sums and active days",
     "night": "all families, with the days that each source recorded",
 }
 RIVALS = {
     "sql": "SQL by hand, DuckDB",
-    "ours": "ours, the sums by person and account",
+    "ours": "ours, the same windows",
     "our night": "ours, all tallies of a night",
     "polars": "Polars, lazy and streaming",
     "pandas": "pandas, read by PyArrow",
@@ -92,9 +92,9 @@ def rivals(folder: Path, accounts: int, smallest: Path) -> list[str]:
         f"## The same windows by other means, at {accounts:,} accounts",
         "",
         "Per account the quantity of the last 7, 28 and 84 days and of the 84 before the last 28, the days of use in "
-        f"each, the age of the newest use within {LOOKBACK_DAYS} days, and the users of the last 28;",
-        "from the files to a table in Python. Ours also holds decayed sums, the oldest use and further days of use; a "
-        f"night's tallies pass over the rows again, by kind of event. Checked before: {equal}, to the last thousandth.",
+        f"each, and the age of the newest use within {LOOKBACK_DAYS} days; from the files to a table in Python.",
+        "The tallies of a night hold decayed sums and further days of use, too, and pass over the rows again by person "
+        f"and by kind of event. Checked before: {equal}, to the last thousandth.",
         "",
         *header("means", "units", "seconds", "against SQL by hand", "peak GB"),
     ]

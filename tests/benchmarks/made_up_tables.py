@@ -12,7 +12,7 @@ __all__ = ["AS_OF", "MEMORY", "THREADS", "make_tables"]
 
 AS_OF = date(2026, 11, 2)
 THREADS = 2
-MEMORY = "3GB"
+MEMORY = "4GB"
 BLOCK_DAYS = 28
 PATHS = "['/pricing', '/account/cancel', '/docs/start', '/settings', '/reports']"
 SETTINGS = f"""[company]

@@ -51,13 +51,13 @@ def opening(folder: Path) -> Iterator[str]:
 
 
 def windows(folder: Path) -> Iterator[str]:
-    """Windowed sums and active days of one night, by person and by account."""
-    from features.tallies import LOOKBACK_DAYS, _by_account, _by_person, _recent
+    """Windowed sums and active days of one night."""
+    from features.tallies import LOOKBACK_DAYS, _by_account, _recent
 
     past, opened, _ = _past(folder)
     rows = _recent(past.history, past.history.rules.moment(AS_OF), LOOKBACK_DAYS)
     yield "prepared"
-    opened.engine.create_table("result", _by_account(_by_person(rows).cache()))
+    opened.engine.create_table("result", _by_account(rows))
     yield "windows"
     opened.close()
 

@@ -1,8 +1,8 @@
 """The same windows of use by other means: ours, SQL by hand, Polars, pandas.
 
 For every account with use in the last 224 days: the quantity of the last 7, 28 and 84 days and of the 84 days before
-the last 28, the days of use in each of these, the age of the newest use, and the users seen in the last 28 days. Each
-gives a table of `account_id` and the columns of `NAMES`, held by Python.
+the last 28, the days of use in each of these, and the age of the newest use. Each gives a table of `account_id` and the
+columns of `NAMES`, held by Python.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,18 +16,18 @@ __all__ = ["MEANS", "check_equal"]
 
 LOOKBACK_DAYS = 224
 WINDOWS = {"7": (0, 7), "28": (0, 28), "84": (0, 84), "before": (28, 112)}
-NAMES = [f"{what}_{window}" for what in ("q", "days") for window in WINDOWS] + ["newest", "users_28"]
+NAMES = [f"{what}_{window}" for what in ("q", "days") for window in WINDOWS] + ["newest"]
 UNTIL = datetime.combine(AS_OF, time.min)
 SINCE = UNTIL - timedelta(days=LOOKBACK_DAYS)
 WORD_DAYS = 56
 
 SQL = f"""
     WITH aged AS (
-        SELECT account_id, user_id, quantity, DATE '{AS_OF}' - occurred_at::DATE - 1 AS age
+        SELECT account_id, quantity, DATE '{AS_OF}' - occurred_at::DATE - 1 AS age
         FROM read_parquet('{{files}}')
         WHERE occurred_at >= TIMESTAMP '{SINCE}' AND occurred_at < TIMESTAMP '{UNTIL}'
     ), accounts AS (
-        SELECT account_id, min(age) AS newest, count(DISTINCT user_id) FILTER (age < 28) AS users_28,
+        SELECT account_id, min(age) AS newest,
                sum(quantity) FILTER (age < 7) AS q_7, sum(quantity) FILTER (age < 28) AS q_28,
                sum(quantity) FILTER (age < 84) AS q_84, sum(quantity) FILTER (age BETWEEN 28 AND 111) AS q_before,
                bit_or(CASE WHEN age < 56 THEN 1::BIGINT << age ELSE 0 END) AS recent,
@@ -38,7 +38,7 @@ SQL = f"""
            coalesce(q_before, 0) AS q_before, bit_count(recent & {2**7 - 1}) AS days_7,
            bit_count(recent & {2**28 - 1}) AS days_28,
            bit_count(recent) + bit_count(older & {2**28 - 1}) AS days_84,
-           bit_count(recent >> 28) + bit_count(older) AS days_before, newest, users_28
+           bit_count(recent >> 28) + bit_count(older) AS days_before, newest
     FROM accounts
 """
 
@@ -78,9 +78,7 @@ def by_polars(folder: Path) -> Iterator[Any]:
     )
     sums = [pl.col(f"q_{name}").sum() for name in WINDOWS]
     words = [pl.col("recent").bitwise_or(), pl.col("older").bitwise_or()]
-    people = rows.group_by("account_id", "user_id").agg(*sums, *words, newest=age.min())
-    seen = pl.col("user_id").is_not_null() & (pl.col("newest") < 28)
-    accounts = people.group_by("account_id").agg(*sums, *words, pl.col("newest").min(), users_28=seen.sum())
+    accounts = rows.group_by("account_id").agg(*sums, *words, newest=age.min())
     recent, older = pl.col("recent"), pl.col("older")
     days = {
         "days_7": (recent & (2**7 - 1)).bitwise_count_ones(),
@@ -98,49 +96,46 @@ def by_pandas(folder: Path) -> Iterator[Any]:
 
     pa.set_cpu_count(THREADS)
     yield
-    columns = ["account_id", "occurred_at", "quantity", "user_id"]
+    columns = ["account_id", "occurred_at", "quantity"]
     within = [("occurred_at", ">=", SINCE), ("occurred_at", "<", UNTIL)]
     rows = pd.read_parquet(folder / "usage", engine="pyarrow", columns=columns, filters=within)
     rows["account"], ids = pd.factorize(rows["account_id"])
-    rows["user"] = pd.factorize(rows["user_id"])[0]  # −1 where there is none
     rows["age"] = (pd.Timestamp(AS_OF) - rows["occurred_at"].dt.normalize()).dt.days - 1
-    rows = rows.drop(columns=["account_id", "user_id", "occurred_at"])
+    rows = rows.drop(columns=["account_id", "occurred_at"])
     days = rows[["account", "age"]].drop_duplicates()
-    seen = rows.loc[(rows["age"] < 28) & (rows["user"] >= 0), ["account", "user"]].drop_duplicates()
     for name, (start, end) in WINDOWS.items():
         rows[f"q_{name}"] = rows["quantity"].where(rows["age"].between(start, end, inclusive="left"), 0.0)
         days[f"days_{name}"] = days["age"].between(start, end, inclusive="left")
     found = rows.groupby("account")[[f"q_{name}" for name in WINDOWS]].sum()
     found = found.join(days.groupby("account")[[f"days_{name}" for name in WINDOWS]].sum())
     found["newest"] = days.groupby("account")["age"].min()
-    found["users_28"] = seen.groupby("account").size().reindex(found.index, fill_value=0)
     yield found.assign(account_id=ids[found.index])
 
 
 def by_us(folder: Path) -> Iterator[Any]:
-    """The product's own sums by person and by account, which hold decayed sums and the other words of days as well."""
-    from features.tallies import LOOKBACK_DAYS, _by_account, _by_person, _recent
+    """The product's own sums by account; the engine leaves out those that nobody reads."""
+    from features.tallies import LOOKBACK_DAYS, _by_account, _recent
 
     past, moment = _company(folder)
     yield
-    people = _by_person(_recent(past, moment, LOOKBACK_DAYS)).cache()
-    yield _read_off(_by_account(people), people).to_pyarrow()
+    yield _read_off(_by_account(_recent(past, moment, LOOKBACK_DAYS))).to_pyarrow()
 
 
 def by_our_night(folder: Path) -> Iterator[Any]:
-    """The tallies as every night makes them, with a second pass by kind of event."""
+    """The tallies as every night makes them: decayed sums and all days, and further passes by person and by kind."""
     from features.events import largest
     from features.outages import Recorded
-    from features.tallies import tally
+    from features.tallies import by_kind, by_person, tally
 
     past, moment = _company(folder)
     spine = past.known("accounts", moment)
     spine = spine.select("account_id", tenure_days=LOOKBACK_DAYS, observed_days=LOOKBACK_DAYS, seats=1.0).cache()
     kinds = largest(past, moment)
     yield
-    tallied = tally(past, spine, moment, Recorded(first=LOOKBACK_DAYS - 1), kinds)
-    used = tallied.accounts.filter(tallied.accounts["newest"].notnull())
-    yield _read_off(used, tallied.people).to_pyarrow()
+    tallied = tally(past, spine, moment, Recorded(first=LOOKBACK_DAYS - 1))
+    with by_person(past, moment), by_kind(past, moment, kinds):
+        used = tallied.accounts.filter(tallied.accounts["newest"].notnull())
+    yield _read_off(used).to_pyarrow()
 
 
 def _company(folder: Path) -> tuple[Any, Any]:
@@ -152,20 +147,17 @@ def _company(folder: Path) -> tuple[Any, Any]:
     return past, past.rules.moment(AS_OF)
 
 
-def _read_off(accounts: Any, people: Any) -> Any:
+def _read_off(rows: Any) -> Any:
     from features.measures import marked_days
 
-    seen = people.filter(people["user_id"].notnull() & (people["newest"] < 28))
-    users = seen.group_by("account_id").agg(users_28=seen.count())
-    rows = accounts.left_join(users, "account_id").drop("account_id_right")
-    w0, w1 = rows["w0"], rows["w1"]
+    w0, w1 = rows["w0"].fill_null(0), rows["w1"].fill_null(0)
     days = {
         "days_7": marked_days(w0 & (2**7 - 1)),
         "days_28": marked_days(w0 & (2**28 - 1)),
         "days_84": marked_days(w0) + marked_days(w1 & (2**28 - 1)),
         "days_before": marked_days(w0 >> 28) + marked_days(w1),
     }
-    return rows.mutate(**days, users_28=rows["users_28"].fill_null(0)).select("account_id", *NAMES)
+    return rows.mutate(**days).select("account_id", *NAMES)
 
 
 MEANS: dict[str, Callable[[Path], Iterator[Any]]] = {
