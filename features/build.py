@@ -16,7 +16,7 @@ from features.catalogue import Feature, read_catalogue
 from features.cohort import roots, states, terms
 from features.outages import Coverage, Recorded, coverage
 from features.revenue import running_terms, subscribed, value_by_use
-from features.tallies import by_kind, by_person, tally
+from features.tallies import by_kind, by_person, of_kinds, tally
 from features.timeline import Moment
 from features.versions import History
 
@@ -170,9 +170,10 @@ def _of_use(
     with by_person(history, moment) as persons:
         yield people.compute(history, tallied, persons, moment).cache()
         yield onboarding.compute(accounts, tallied, persons, moment).cache()
-    with by_kind(history, moment, recipe.events) as kinds:
+    with by_kind(history, moment) as kinds:
         yield habits.compute(tallied, kinds).cache()
-        if recipe.events:
+    if recipe.events:
+        with of_kinds(history, moment, recipe.events) as kinds:
             yield events.compute(tallied, kinds, recipe.events).cache()
     yield usage.compute(tallied).cache()
     _release(tallied.accounts.get_backend(), [tallied.accounts.op().name])

@@ -61,21 +61,23 @@ def listed(events: Iterable[str]) -> list[Feature]:
 
 
 def compute(tallied: Tallies, kinds: ir.Table, events: Iterable[str]) -> ir.Table:
-    """Features of some kinds of events for the accounts of the spine, one row each; `kinds` is `by_kind` of `tallies`.
+    """Features of some kinds of events for the accounts of the spine, one row each; `kinds` is `of_kinds` of `tallies`.
 
     What nobody at all did is not known to have been done by none: a tracker renames an event, or loses it, while all
     others go on. So a window counts only where some account did it in the window, and some account before it.
     """
     slugs = {event: _slug(event) for event in events}
-    rows = kinds.filter(kinds["event"].isin(list(slugs)))
     sums: dict[str, ir.Value] = {}
     bounds: dict[str, ir.Value] = {}
     for event, slug in slugs.items():
-        is_it = rows["event"] == event
-        sums |= {f"_{slug}_{name}": rows[f"q_{name}"].max(where=is_it) for name in ("28", "before")}
-        bounds |= {f"_{slug}_first": rows["oldest"].max(where=is_it), f"_{slug}_last": rows["newest"].min(where=is_it)}
-    beside = tallied.beside(rows.group_by("account_id").agg(**sums))
-    beside = replace(beside, accounts=beside.accounts.cross_join(rows.agg(**bounds)))
+        is_it = kinds["event"] == event
+        sums |= {f"_{slug}_{name}": kinds[f"q_{name}"].max(where=is_it) for name in ("28", "before")}
+        bounds |= {
+            f"_{slug}_first": kinds["oldest"].max(where=is_it),
+            f"_{slug}_last": kinds["newest"].min(where=is_it),
+        }
+    beside = tallied.beside(kinds.group_by("account_id").agg(**sums))
+    beside = replace(beside, accounts=beside.accounts.cross_join(kinds.agg(**bounds)))
     accounts, missing = beside.accounts, ibis.null("float64")
     before = min(_USUAL_DAYS, tallied.recorded.first - _BEGINNING_DAYS)
     columns: dict[str, ir.Value] = {}

@@ -1,9 +1,9 @@
 """The use of each account added up once for a date; all that is said of use is read off these sums.
 
-The usage rows are by far the largest table, so they are passed over three times and no more: by account, for amounts
-and days of use; by person, for the little that is said of people; by kind of event, for the weeks in which it was done
-and the amounts of some kinds. To add up accounts from people would spare a pass, and keep all sums and days of every
-person in memory: far beyond what a night of a million accounts may take.
+The usage rows are by far the largest table, so they are passed over a few times and no more: by account, for amounts
+and days of use; by person, for the little that is said of people; by kind of event, for the weeks in which it was done;
+and once more for the amounts of some kinds. To add up all of it by person and kind would spare passes, and keep in
+memory what nobody reads: far beyond what a night of a million accounts may take.
 """
 
 from collections.abc import Collection, Iterable
@@ -28,6 +28,7 @@ __all__ = [
     "by_person",
     "day_mask",
     "days_as_text",
+    "of_kinds",
     "tally",
 ]
 
@@ -130,22 +131,35 @@ def by_person(history: History, moment: Moment) -> ir.CachedTable:
     return people.cache()
 
 
-def by_kind(history: History, moment: Moment, events: Collection[str] = ()) -> ir.CachedTable:
-    """The use of each account by kind of event in the last `KINDS_DAYS`.
+def by_kind(history: History, moment: Moment) -> ir.CachedTable:
+    """When each account used each kind of event in the last `KINDS_DAYS`.
 
-    Columns: `account_id`, `event`, `weeks` (weeks with it as bits, newest first), `newest` and `oldest` age, and of the
-    kinds in `events` the quantities `q_28` and `q_before`. To be used in a `with`, which lets go of it at the end.
+    Columns: `account_id`, `event`, `weeks` (weeks with it as bits, newest first) and `newest` age. To be used in a
+    `with`, which lets go of it at the end.
     """
     rows = _recent(history, moment, KINDS_DAYS)
     rows = rows.filter(rows["event"].notnull())
+    age = rows["age"]
+    week = (ibis.literal(1, "int32") << (age // 7).cast("int32")).bit_or()
+    return rows.group_by("account_id", "event").agg(weeks=week, newest=age.min()).cache()
+
+
+def of_kinds(history: History, moment: Moment, events: Collection[str]) -> ir.CachedTable:
+    """How much each account used these kinds of events in the last `KINDS_DAYS`.
+
+    Columns: `account_id`, `event`, the quantities `q_28` and `q_before`, `newest` and `oldest` age. To be used in a
+    `with`, which lets go of it at the end.
+    """
+    rows = _recent(history, moment, KINDS_DAYS)
+    rows = rows.filter(rows["event"].isin(list(events)))
     age, steps = rows["age"], rows["steps"]
-    week = (ibis.literal(1, "int64") << (age // 7).cast("int64")).bit_or()
-    sums = {}
-    if events:
-        is_one = rows["event"].isin(list(events))
-        windows = {"q_28": in_window(age, 0, 28), "q_before": in_window(age, 28, 84)}
-        sums = {name: sum_of_steps(steps, is_one & window) for name, window in windows.items()}
-    return rows.group_by("account_id", "event").agg(weeks=week, newest=age.min(), oldest=age.max(), **sums).cache()
+    kinds = rows.group_by("account_id", "event").agg(
+        q_28=sum_of_steps(steps, in_window(age, 0, 28)),
+        q_before=sum_of_steps(steps, in_window(age, 28, 84)),
+        newest=age.min(),
+        oldest=age.max(),
+    )
+    return kinds.cache()
 
 
 def days_as_text(words: list[ir.IntegerValue]) -> ir.StringValue:

@@ -20,7 +20,7 @@ from features.build import SPINE, Recipe, build, catalogue, spine
 from features.catalogue import CASES, Feature, mentions, read_catalogue
 from features.contract import CONTRACT
 from features.outages import Recorded, coverage
-from features.tallies import by_kind, by_person, tally
+from features.tallies import by_kind, by_person, of_kinds, tally
 
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -232,13 +232,13 @@ def test_every_computed_column_is_listed(engine: Any) -> None:
         accounts = spine(history, moment, coverage(history))
         recorded = Recorded()
         tallied = tally(history, accounts, moment, recorded)
-        persons, kinds = by_person(history, moment), by_kind(history, moment, [PATTERN])
+        persons, kinds = by_person(history, moment), by_kind(history, moment)
         use = usage.compute(tallied)
         computed = {
             "usage": use.columns,
             "people": people.compute(history, tallied, persons, moment).columns,
             "habits": habits.compute(tallied, kinds).columns,
-            "events": events.compute(tallied, kinds, [PATTERN]).columns,
+            "events": events.compute(tallied, of_kinds(history, moment, [PATTERN]), [PATTERN]).columns,
             "onboarding": onboarding.compute(accounts, tallied, persons, moment).columns,
             "market": market.compute(history, accounts, moment, use).columns,
             "support": support.compute(history, accounts, moment, recorded).columns,

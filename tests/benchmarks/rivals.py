@@ -125,7 +125,7 @@ def by_our_night(folder: Path) -> Iterator[Any]:
     """The tallies as every night makes them: decayed sums and all days, and further passes by person and by kind."""
     from features.events import largest
     from features.outages import Recorded
-    from features.tallies import by_kind, by_person, tally
+    from features.tallies import by_kind, by_person, of_kinds, tally
 
     past, moment = _company(folder)
     spine = past.known("accounts", moment)
@@ -133,7 +133,7 @@ def by_our_night(folder: Path) -> Iterator[Any]:
     kinds = largest(past, moment)
     yield
     tallied = tally(past, spine, moment, Recorded(first=LOOKBACK_DAYS - 1))
-    with by_person(past, moment), by_kind(past, moment, kinds):
+    with by_person(past, moment), by_kind(past, moment), of_kinds(past, moment, kinds):
         used = tallied.accounts.filter(tallied.accounts["newest"].notnull())
     yield _read_off(used).to_pyarrow()
 
