@@ -213,10 +213,11 @@ def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | Non
     counts within one owner's book: each owner has a rank 1, and accounts of one parent share a rank. There are no
     names: look them up by `account_id` in your table of accounts.
     """
-    from pipeline.export import export_night
+    from pipeline.export import export_night, refuse_destination
     from pipeline.store import connect
 
     settings = call.settings
+    refuse_destination(out, settings, format_)
     engine = connect(settings.located(settings.store.url))
     try:
         rows = export_night(engine, out, format=format_, language=language, as_of=as_of)

@@ -17,6 +17,8 @@ from sqlalchemy import Engine
 
 from pipeline.amounts import Language
 from pipeline.errors import UsageError
+from pipeline.files import find
+from pipeline.settings import Settings
 from pipeline.store import AccountNight, Night, book, catalogue, published, reading
 from pipeline.wording import sentence
 
@@ -99,15 +101,18 @@ def export_night(
             return _WRITERS[chosen](file, rows)
 
 
-def refuse_destination(path: Path) -> None:
-    """Say before hours of work that their result could not be written here.
+def refuse_destination(path: Path, settings: Settings, format: Format | None = None) -> None:
+    """Say before hours of work that their result could not be written here, or would be written over a source.
 
     Raises
     ------
     UsageError
-        When the name tells no format, or the folder is not there.
+        When the name tells no format, the folder is not there, or the file is one that the settings read.
     """
-    _chosen_format(path, None)
+    _chosen_format(path, format)
+    for name, source in settings.data.sources.items():
+        if isinstance(source, str) and path.resolve() in {file.resolve() for file in find(settings.folder, source)}:
+            raise UsageError(f"{path} is a source: [data] {name} = {source!r}. Name another file to write to.")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{path} cannot be written: there is no folder {path.parent}. Name a folder that exists.")
 

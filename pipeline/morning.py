@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from pipeline.amounts import plain_odds
 from pipeline.schema import UNSCORED
+from pipeline.skill import no_skill
 from pipeline.store import AccountNight, Entry, Night, account, catalogue, most_at_stake, night, reading
 from pipeline.wording import all_sentences, top_sentences, weight
 
@@ -123,6 +124,8 @@ def skill_line(headline: Mapping[str, Any]) -> str:
         return "How good is this? Not measured: the history is too short to test on dates the model has not seen."
     if not skill["enough"]:
         return f"How good is this? Not enough departures to say (n = {skill['departures']}).   churn backtest"
+    if (chance := no_skill(skill.get("auc"))) is not None:  # absent from nights that an older churn published
+        return f"How good is this? {chance}   churn backtest"
     kind, what = ("mrr_recall", "the MRR") if _share(skill["mrr_recall"]["model"]) is not None else ("recall", "those")
     shares = {name: _share(skill[kind].get(key)) for key, name in _SIMPLE_LISTS.items()}
     others = ", ".join(f"by {name} {_percent(share)}" for name, share in shares.items() if share is not None)

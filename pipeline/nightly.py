@@ -83,7 +83,7 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         When `out` could not be written.
     """
     if out is not None:
-        refuse_destination(out)
+        refuse_destination(out, settings)
     _refuse_early(settings, day, now)
     engine = connect(settings.located(settings.store.url))
     try:
@@ -277,6 +277,7 @@ def _skill(backtest: dict[str, Any] | None) -> dict[str, Any] | None:
     return {
         "mrr_recall": {name: found["figures"].get("mrr_recall") for name, found in told.items()},
         "recall": {name: found["figures"].get("recall") for name, found in told.items()},
+        "auc": backtest["model"]["figures"].get("auc"),
         "departures": backtest["model"]["departures"],
         "enough": backtest["model"]["enough"],
         "from": backtest["model"]["first_as_of"],

@@ -1,8 +1,21 @@
 """How good the order has been, as a table for the terminal."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from models.backtest import Backtest
 
-__all__ = ["skill_table"]
+__all__ = ["no_skill", "skill_table"]
+
+
+def no_skill(auc: Mapping[str, Any] | None) -> str | None:
+    """A sentence where the AUC may be that of chance; None where the order is better, or nothing was measured."""
+    if auc is None or auc["low"] is None or auc["low"] > 0.5:
+        return None
+    return (
+        f"It has shown no skill on your data: AUC {auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}), "
+        "and 0.5 is chance."
+    )
 
 
 def skill_table(tested: Backtest) -> str:

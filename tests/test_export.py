@@ -15,9 +15,10 @@ from sqlalchemy import Engine, update
 
 from pipeline.book import make_book
 from pipeline.errors import StoreError, StoreMissing, UsageError
-from pipeline.export import COLUMNS, FORMATS, Format, export_night
+from pipeline.export import COLUMNS, FORMATS, Format, export_night, refuse_destination
 from pipeline.publication import publish
 from pipeline.schema import SCORES
+from pipeline.settings import Settings
 from pipeline.store import connect, writing
 
 
@@ -210,6 +211,17 @@ def test_what_cannot_be_written_is_said(store: Engine, tmp_path: Path) -> None:
         export_night(store, tmp_path / "book.xlsx")
     with pytest.raises(UsageError, match=r"book\.csv cannot be written: No such file or directory"):
         export_night(store, tmp_path / "nowhere" / "book.csv")
+
+
+@pytest.mark.parametrize("source", ["accounts.csv", "*.csv"])
+def test_no_source_is_written_over(source: str, tmp_path: Path) -> None:
+    """A slip of the hand must not cost the company its table of accounts."""
+    (tmp_path / "accounts.csv").write_text("account_id\n", encoding="utf-8")
+    sources = {"accounts": source, "usage": "usage.parquet"}
+    company = Settings(folder=tmp_path, data=sources, churn={"definition": "inactivity"})
+    with pytest.raises(UsageError, match=r"accounts\.csv is a source: \[data\] accounts = "):
+        refuse_destination(tmp_path / ".." / tmp_path.name / "accounts.csv", company)
+    refuse_destination(tmp_path / "night.csv", company)
 
 
 def test_without_a_store_there_is_nothing_to_export(tmp_path: Path) -> None:

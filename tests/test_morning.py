@@ -129,6 +129,21 @@ def test_a_short_list_says_so(store: Engine) -> None:
     assert "besides 2 leaving ·" in page[0]
 
 
+def test_an_order_no_better_than_chance_is_called_that() -> None:
+    """A list of the largest customers finds much of the MRR that leaves, whatever the model knows."""
+    skill = {
+        "mrr_recall": {"model": {"value": 0.33}, "days to renewal": {"value": 0.09}},
+        "auc": {"value": 0.498, "low": 0.452, "high": 0.548},
+        "enough": True,
+        "capacity": 10,
+    }
+    assert skill_line({"backtest": skill}) == (
+        "How good is this? It has shown no skill on your data: AUC 0.50 (0.45 to 0.55), and 0.5 is chance.   "
+        "churn backtest"
+    )
+    assert "found 33 %" in skill_line({"backtest": skill | {"auc": {"value": 0.7, "low": 0.6, "high": 0.8}}})
+
+
 def test_the_skill_line_hides_no_simple_model() -> None:
     """A logistic regression is named with its figure, better or worse: whoever reads may want the simpler one."""
     shares = {"model": 0.44, "days to renewal": 0.2, "last use": 0.11, "logistic model": 0.49}
