@@ -120,15 +120,8 @@ def by_person(history: History, moment: Moment) -> ir.CachedTable:
     """
     rows = _recent(history, moment, LOOKBACK_DAYS)
     rows = rows.filter(rows["user_id"].notnull())
-    age, steps = rows["age"], rows["steps"]
-    people = rows.group_by("account_id", "user_id").agg(
-        q_28=sum_of_steps(steps, in_window(age, 0, 28)),
-        q_before=sum_of_steps(steps, in_window(age, 28, 84)),
-        newest=age.min(),
-        oldest=age.max(),
-        was_here=in_window(age, 84, 28).any(),
-    )
-    return people.cache()
+    was_here = in_window(rows["age"], 84, 28).any()
+    return rows.group_by("account_id", "user_id").agg(**_amounts(rows), was_here=was_here).cache()
 
 
 def by_kind(history: History, moment: Moment) -> ir.CachedTable:
@@ -152,14 +145,7 @@ def of_kinds(history: History, moment: Moment, events: Collection[str]) -> ir.Ca
     """
     rows = _recent(history, moment, KINDS_DAYS)
     rows = rows.filter(rows["event"].isin(list(events)))
-    age, steps = rows["age"], rows["steps"]
-    kinds = rows.group_by("account_id", "event").agg(
-        q_28=sum_of_steps(steps, in_window(age, 0, 28)),
-        q_before=sum_of_steps(steps, in_window(age, 28, 84)),
-        newest=age.min(),
-        oldest=age.max(),
-    )
-    return kinds.cache()
+    return rows.group_by("account_id", "event").agg(**_amounts(rows)).cache()
 
 
 def days_as_text(words: list[ir.IntegerValue]) -> ir.StringValue:
@@ -184,6 +170,17 @@ def _recent(history: History, moment: Moment, days: int) -> ir.Table:
     user = rows["user_id"] if "user_id" in rows.columns else ibis.null("string")
     age = age_days(rows["occurred_at"], moment.as_of).cast("int32")  # by the million a narrow number is room saved
     return rows.select("account_id", "event", user_id=user, steps=in_steps(quantity), age=age)
+
+
+def _amounts(rows: ir.Table) -> dict[str, ir.Scalar]:
+    """How much now, how much before, and between which ages."""
+    age, steps = rows["age"], rows["steps"]
+    return {
+        "q_28": sum_of_steps(steps, in_window(age, 0, 28)),
+        "q_before": sum_of_steps(steps, in_window(age, 28, 84)),
+        "newest": age.min(),
+        "oldest": age.max(),
+    }
 
 
 def _by_account(rows: ir.Table) -> ir.Table:
