@@ -22,7 +22,7 @@ from features.versions import History
 
 __all__ = ["DEFINITIONS", "SPINE", "Recipe", "build", "catalogue", "listed", "spine"]
 
-DEFINITIONS = 2
+DEFINITIONS = 3
 """Raised whenever a feature comes to mean something else under its name: a model trained before must not be fed it."""
 
 SPINE = ("account_id", "root_id", "as_of", "state", "since", "last_day", "mrr")

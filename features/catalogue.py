@@ -29,9 +29,10 @@ class Family(StrEnum):
     PROFILE = "profile"
 
 
-Case = Literal["raises", "lowers", "missing", "zero", "one", "few"]
-CASES: Final[tuple[Case, ...]] = ("raises", "lowers", "missing", "zero", "one", "few")
-"""`few`: what would be the account's usual is less than one day of use in four weeks (three in the twelve weeks)."""
+Case = Literal["raises", "lowers", "missing", "zero", "one", "over", "few"]
+CASES: Final[tuple[Case, ...]] = ("raises", "lowers", "missing", "zero", "one", "over", "few")
+"""`over`: a share of more than the whole. `few`: what would be the account's usual is less than one day of use in four
+weeks (three in the twelve weeks)."""
 
 
 _GROUPS_ZH: Final = {
@@ -51,7 +52,8 @@ class Wording:
     Fields in braces are names of features of the same account on the same date, with how to say them:
     `{active_days_28:n}` a whole number, `{price_change:percent}` a share, `{peer_trend:change}` how far from usual,
     `{days_to_renewal:ahead}` the date so many days after the night, `{days_since_price_rise:ago}` the date so many days
-    before it, `{segment:text}` a word.
+    before it, `{segment:text}` a word, `{renewal_by_hand:renews|ends}` one of two by whether it is nought. A clause in
+    brackets, `[; {active_days_usual:n} is normal for them]`, is left out where what it names is not known.
     """
 
     en: str

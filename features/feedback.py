@@ -14,7 +14,7 @@ from features.measures import age_days
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["KINDS", "LOOKBACK_DAYS", "UNHAPPY", "compute"]
+__all__ = ["KINDS", "LEAST_ANSWERS", "LOOKBACK_DAYS", "UNHAPPY", "compute"]
 
 LOOKBACK_DAYS: Final = 728
 _YEAR: Final = 364
@@ -24,6 +24,10 @@ KINDS: Final = {"nps": "nps", "csat": "survey_csat"}
 
 UNHAPPY: Final = {"nps": 6, "csat": 2}
 """The highest score of an unhappy answer: NPS calls those up to 6 detractors, and 3 of 5 is neither."""
+
+
+LEAST_ANSWERS: Final = 3
+"""Days with an answer of one kind from which there is a rhythm in them: two are one gap, which is no habit."""
 
 
 def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
@@ -38,8 +42,6 @@ def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
     columns: dict[str, ir.Value] = {
         "days_since_answer": (age + 1).min(),
         "_is_happy": newest.min() % 2,
-        "_span": (age.max() - age.min()).cast("float64"),
-        "_days": age.nunique(),
     }
     for kind, name in KINDS.items():
         for place, last in enumerate((f"{name}_last", f"{name}_before")):
@@ -47,15 +49,24 @@ def compute(history: History, spine: ir.Table, moment: Moment) -> ir.Table:
             columns[last] = days["score"].max(where=is_it)
             columns[f"days_since_{last}"] = (age + 1).max(where=is_it)
     found = days.group_by("account_id").agg(**columns)
-    joined = spine.select("account_id").left_join(found, "account_id").drop("account_id_right")
-    gap = joined["_span"] / (joined["_days"] - 1).nullif(0)
+    joined = spine.select("account_id")
+    for table in (found, _rhythms(days)):
+        joined = joined.left_join(table, "account_id").drop("account_id_right")
     is_recent = joined["days_since_answer"] <= _YEAR
     return joined.mutate(
-        usual_answer_gap_days=gap,
-        answer_silence_ratio=joined["days_since_answer"] / gap,
+        answer_silence_ratio=joined["days_since_answer"] / joined["usual_answer_gap_days"],
         detractor=is_recent.ifelse(1 - joined["_is_happy"], ibis.null("int64")),
         **{f"{name}_change": joined[f"{name}_last"] - joined[f"{name}_before"] for name in KINDS.values()},
-    ).drop("_is_happy", "_span", "_days")
+    ).drop("_is_happy")
+
+
+def _rhythms(days: ir.Table) -> ir.Table:
+    """How often an account answers the kind that it answered on most days; of equals the one it answers more often."""
+    kinds = days.group_by("account_id", "kind").agg(answers=days.count(), span=days["age"].max() - days["age"].min())
+    kinds = kinds.filter(kinds["answers"] >= LEAST_ANSWERS)
+    gap = kinds["span"].cast("float64") / (kinds["answers"] - 1)
+    order = kinds["answers"] * LOOKBACK_DAYS - kinds["span"]
+    return kinds.group_by("account_id").agg(usual_answer_gap_days=gap.argmax(order))
 
 
 def _by_day(history: History, moment: Moment) -> ir.Table:

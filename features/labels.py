@@ -15,7 +15,7 @@ from features.outages import Coverage
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["LEFT_OUT", "churns", "labels", "spells_today"]
+__all__ = ["LEFT_OUT", "churns", "labels", "silences", "spells_today"]
 
 LEFT_OUT: Final = ("leaving", "already_gone", "churns_in_lead", "outage")
 """Why an account that was there gets no label, in the order in which the reasons are tried."""
@@ -39,22 +39,26 @@ def churns(history: History, today: date) -> ir.Table:
     there twice.
     """
     if history.rules.definition == "inactivity":
-        every = _silences(history, today)
-    else:
-        every = spells_today(history, today).select("account_id", "churn_on")
+        return silences(history, today).select("account_id", "churn_on")
+    every = spells_today(history, today).select("account_id", "churn_on")
     known_until = ibis.literal(today - timedelta(days=history.rules.grace))
     return every.filter(every["churn_on"] < known_until)
 
 
-def _silences(history: History, today: date) -> ir.Table:
-    """Each silence of `inactive_days` or more, dated by the day on which it had lasted that long."""
+def silences(history: History, today: date) -> ir.Table:
+    """Each silence that had lasted `inactive_days` by today, one row each.
+
+    Columns: `account_id`, `used_on` (the last day before it), `churn_on` (the day on which it had lasted that long),
+    `returned_on` (the first day after it, null where there is none yet).
+    """
     usage = activity(history, history.rules.moment(today))
     days = usage.select("account_id", used_on=usage["occurred_at"].date()).distinct()
     days = days.mutate(
-        _next=days["used_on"].lead().over(ibis.window(group_by="account_id", order_by="used_on")),
+        returned_on=days["used_on"].lead().over(ibis.window(group_by="account_id", order_by="used_on")),
         churn_on=(days["used_on"] + ibis.interval(days=history.rules.inactive_days)).cast("date"),
     )
-    return days.filter(days["_next"].isnull() | (days["_next"] > days["churn_on"])).select("account_id", "churn_on")
+    is_over = (days["churn_on"] < ibis.literal(today)) & (days["returned_on"] > days["churn_on"]).fill_null(True)
+    return days.filter(is_over).select("account_id", "used_on", "churn_on", "returned_on")
 
 
 def labels(

@@ -37,9 +37,10 @@ def renewals(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
     -------
     Table
         `account_id`; `days_to_renewal` of the first running term to renew, 0 on the day itself; `renewal_inferred`, 0
-        or 1; `renewals_survived`, the commitments of the present spell that ran out before the moment.
+        or 1; `renewal_by_hand`, 1 where that term is known not to renew by itself, else 0; `renewals_survived`, the
+        commitments of the present spell that ran out before the moment.
     """
-    types = {"term_months": "float64", "billing_period": "string", "renews_on": "date"}
+    types = {"term_months": "float64", "billing_period": "string", "renews_on": "date", "auto_renews": "boolean"}
     rows = terms.mutate(**{name: ibis.null(type_) for name, type_ in types.items() if name not in terms.columns})
     billed = rows["billing_period"].lower().cases(*MONTHS_BILLED.items(), else_=ibis.null("float64"))
     stated = rows["term_months"].nullif(0)
@@ -49,6 +50,7 @@ def renewals(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
         "ended_on",
         "in_spell",
         "renews_on",
+        "auto_renews",
         by_billing=stated.isnull(),
         months=stated.fill_null(billed).clip(upper=_LONGEST).cast("int64").nullif(0),
     )
@@ -57,11 +59,16 @@ def renewals(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
     found = rows.group_by("account_id").agg(
         days_to_renewal=days.min(),
         _stated=days.min(where=~inferred),
+        _by_hand=days.min(where=~rows["auto_renews"]),
         renewals_survived=rows["_survived"].sum(where=rows["in_spell"]),
     )
     only_inferred = (found["_stated"] > found["days_to_renewal"]).fill_null(True).cast("int64")
+    by_hand = (found["_by_hand"] == found["days_to_renewal"]).fill_null(False).cast("int64")
     known = found["days_to_renewal"].notnull()
-    return found.mutate(renewal_inferred=known.ifelse(only_inferred, ibis.null("int64"))).drop("_stated")
+    return found.mutate(
+        renewal_inferred=known.ifelse(only_inferred, ibis.null("int64")),
+        renewal_by_hand=known.ifelse(by_hand, ibis.null("int64")),
+    ).drop("_stated", "_by_hand")
 
 
 def _behind(rows: ir.Table, moment: Moment) -> ir.Table:

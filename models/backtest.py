@@ -156,7 +156,7 @@ def _blocks(
         raise NoTestDate(
             f"Departures known on {latest.date()}: {found} ({need_days} days before, as a label needs); "
             f"a model needs {LEAST_DEPARTURES}. The history is too short for a backtest: "
-            "give an earlier one, or train without."
+            "bring older rows, or train without a backtest."
         )
     return blocks
 

@@ -40,10 +40,13 @@ class FitReport:
         return {**asdict(self), "folds": [asdict(fold) for fold in self.folds]}
 
     def __str__(self) -> str:
-        how = "a later block of time" if self.mode == "time" else f"{len(self.folds)} folds of accounts"
+        by_time = "as many as did best on snapshots newer than those they were grown on"
+        by_accounts = f"the median of {len(self.folds)} trials, each judged on accounts that its trees had not seen"
+        trees = "1 tree" if self.rounds == 1 else f"{self.rounds} trees"
         return (
-            f"Grown on all {self.rows:,} known labels of {self.accounts:,} accounts ({self.departures} departures) "
-            f"from {self.first_as_of} to {self.last_as_of}, for the {self.rounds} rounds that {how} chose; "
-            f"calibrated by a = {self.calibration.a:.3f}, b = {self.calibration.b:+.3f} on rows that chose nothing. "
-            "This refit has no test of its own."
+            f"Learned from {self.rows:,} snapshots of {self.accounts:,} accounts from {self.first_as_of} to "
+            f"{self.last_as_of}, {self.departures:,} departures among them. The model has {trees}, "
+            f"{by_time if self.mode == 'time' else by_accounts}. Their sum becomes a probability by log-odds = "
+            f"{self.calibration.a:.3f} × sum {self.calibration.b:+.3f}, measured on rows that had no part in growing "
+            "or choosing the trees. This refit has no test of its own."
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
-__all__ = ["LANGUAGES", "STYLES", "Language", "plain_odds", "whole"]
+__all__ = ["LANGUAGES", "STYLES", "Language", "money_word", "plain_odds", "whole"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
@@ -106,6 +106,15 @@ def _length(value: Any, _: date, language: Language) -> str:
     return f"{amount:.0f} {english}" + ("" if amount == 1 else "s")
 
 
+def _hours(value: Any, as_of: date, language: Language) -> str:
+    """A length of time given in hours, from three days on in days."""
+    size, english, chinese = (1, "hour", "小时") if value < 71.5 else (24, "day", "天")
+    amount = _count(value / size, as_of, language)
+    if language == "zh":
+        return f"{amount} {chinese}"
+    return f"{amount} {english}" + ("" if amount in {"1", "less than 1"} else "s")
+
+
 def _text(value: Any, _: date, __: Language) -> str:
     return str(value)
 
@@ -120,22 +129,28 @@ STYLES: Final[Mapping[str, Callable[[Any, date, Language], str]]] = {
     "ago": _ago,
     "inferred": _inferred,
     "months": _length,
+    "hours": _hours,
     "text": _text,
 }
 """How each kind of value is written, by the name that patterns give it: (value, night, language) to text."""
 
 
+def money_word(definition: str | None) -> str:
+    """What an account is worth is called MRR, and without subscriptions orders, as the sentences about them say."""
+    return "orders" if definition == "inactivity" else "MRR"
+
+
 _ODDS: Final = (
-    *((1, n) for n in (100, 80, 60, 50, 40, 30, 25, 20, 15, 12, 10, 9, 8, 7, 6, 5, 4, 3)),
-    *((2, 5), (1, 2), (3, 5), (2, 3), (3, 4), (4, 5), (9, 10)),
+    *((1, n) for n in range(100, 1, -1)),
+    *((2, 5), (3, 5), (2, 3), (3, 4), (4, 5), (9, 10)),
 )
 
 
 def plain_odds(risk: float, language: Language = "en") -> str:
-    """A probability as people say it, the nearest of a short list of odds.
+    """A probability as people say it: the nearest 1 in n, and above a third the nearest of a few that all can picture.
 
-    >>> [plain_odds(risk) for risk in (0.003, 0.05, 0.34, 0.9, 0.97)]
-    ['fewer than 1 in 100', '1 in 20', '1 in 3', '9 in 10', 'more than 9 in 10']
+    >>> [plain_odds(risk) for risk in (0.003, 0.089, 0.34, 0.9, 0.97)]
+    ['fewer than 1 in 100', '1 in 11', '1 in 3', '9 in 10', 'more than 9 in 10']
     >>> plain_odds(0.34, "zh")
     '每 3 家有 1 家'
     """
@@ -145,9 +160,5 @@ def plain_odds(risk: float, language: Language = "en") -> str:
         return {"en": "fewer than 1 in 100", "zh": "每 100 家不到 1 家"}[language]
     if risk > 0.95:
         return {"en": "more than 9 in 10", "zh": "每 10 家有 9 家以上"}[language]
-
-    def distance(odds: tuple[int, int]) -> float:
-        return abs(math.log(risk / (1 - risk)) - math.log(odds[0] / (odds[1] - odds[0])))
-
-    few, many = min(_ODDS, key=distance)
+    few, many = min(_ODDS, key=lambda odds: abs(risk - odds[0] / odds[1]))
     return {"en": f"{few} in {many}", "zh": f"每 {many} 家有 {few} 家"}[language]

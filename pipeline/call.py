@@ -2,6 +2,8 @@
 
 import functools
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,12 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from pipeline.errors import ExpectedError, RefusedError, UsageError
+from pipeline.glossary import GLOSSARY
 
 if TYPE_CHECKING:
     from pipeline.run_log import RunLog
     from pipeline.settings import Settings
 
-__all__ = ["Call", "CommandGroup", "config_option", "json_option", "takes_call"]
+__all__ = ["Call", "CommandGroup", "CommandWithWords", "config_option", "json_option", "takes_call"]
 
 config_option = click.option(
     "-c", "--config", type=click.Path(path_type=Path), default=None, help="The settings. [default: churn.toml]"
@@ -66,7 +69,7 @@ class Call:
 
     def answer(self, text: str, record: Mapping[str, Any]) -> None:
         """Print the answer: text for people, or one JSON object."""
-        print(json.dumps(record, ensure_ascii=False, default=str) if self.as_json else text)
+        _say(json.dumps(record, ensure_ascii=False, default=str) if self.as_json else text)
 
 
 def takes_call(command: Callable[..., None]) -> Callable[..., None]:
@@ -117,11 +120,29 @@ def _known(error: Exception) -> tuple[str | None, int]:
     return None, 1
 
 
+def _say(text: str) -> None:
+    """Print it; where nobody reads any more, as behind `| head -1`, end with the status of a closed pipe."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        sys.exit(128 + signal.SIGPIPE)
+
+
 def _fail(message: str, status: int, as_json: bool) -> NoReturn:
     if as_json:
-        print(json.dumps({"error": message, "exit_status": status}, ensure_ascii=False))
+        _say(json.dumps({"error": message, "exit_status": status}, ensure_ascii=False))
     print(message, file=sys.stderr)
     sys.exit(status)
+
+
+class CommandWithWords(click.Command):
+    """A command whose help ends with what the words of its answer mean."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the words."""
+        with formatter.section("What the words mean"):
+            formatter.write_dl(list(GLOSSARY.items()))
 
 
 class CommandGroup(click.Group):

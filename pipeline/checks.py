@@ -11,15 +11,19 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contract import CONTRACT, RECORDED_AT, Rule, Severity, Table, required_tables
+from pipeline.casts import cast
 from pipeline.errors import RefusedError
 from pipeline.habits import suspicious_habits
 from pipeline.settings import Settings
-from pipeline.sources import Opened, Unreadable, cast
+from pipeline.sources import Opened, Unreadable
 from pipeline.violation import Violation
 
 __all__ = ["check_contract", "refuse_fatal"]
 
 _EXAMPLES = 2
+_BEGAN = "_began_on"
+_OF_A_CUSTOMER = ("usage", "tickets", "page_visits")  # tables of what an account does once it is one
+_MOST_BEFORE = 0.2  # of their rows; trials leave a few before the account's beginning
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class _Test:
     severity: Severity
     remedy: str
     fatal_throughout: bool = False  # wrong in every single row, it stops the run however mild it is
+    tolerated: float = 0.0  # up to this share of the rows nothing is said
 
 
 def check_contract(opened: Opened, settings: Settings) -> list[Violation]:
@@ -104,9 +109,10 @@ def _unreadable(reason: Unreadable) -> Violation:
 
 
 def _check_table(opened: Opened, contract: Table, raw: ir.Table, settings: Settings) -> Iterator[Violation]:
-    tests = [*_type_tests(contract, raw), *_null_tests(contract, raw), *_rule_tests(contract, raw)]
-    tests += _orphan_tests(contract, raw, opened)
-    marked = raw.mutate(**{f"_{place}": test.fails.fill_null(False) for place, test in enumerate(tests)})
+    dated = _with_beginnings(contract, raw, opened, settings)
+    tests = [*_type_tests(contract, dated), *_null_tests(contract, dated), *_rule_tests(contract, dated)]
+    tests += [*_orphan_tests(contract, dated, opened), *_early_tests(contract, dated, settings)]
+    marked = dated.mutate(**{f"_{place}": test.fails.fill_null(False) for place, test in enumerate(tests)})
     counts = marked.aggregate(
         rows=marked.count(), **{f"n_{place}": marked[f"_{place}"].sum().fill_null(0) for place in range(len(tests))}
     )
@@ -117,7 +123,7 @@ def _check_table(opened: Opened, contract: Table, raw: ir.Table, settings: Setti
         return
     for place, test in enumerate(tests):
         failing = int(counted[f"n_{place}"])
-        if failing:
+        if failing > test.tolerated * rows:
             severity = Severity.FATAL if test.fatal_throughout and failing == rows else test.severity
             examples = _examples(marked, contract, test.column, f"_{place}")
             yield Violation(contract.name, test.column, test.rule, failing, rows, examples, test.remedy, severity)
@@ -203,6 +209,29 @@ def _orphan_tests(contract: Table, raw: ir.Table, opened: Opened) -> Iterator[_T
     remedy = "Rows without an account are not used. If most are such, the ids differ in form (spaces, leading zeros)."
     known = cast(raw["account_id"], "text").isin(ids)
     yield _Test("account_id", "is not in accounts", ~known, Severity.WARN, remedy, fatal_throughout=True)
+
+
+def _with_beginnings(contract: Table, raw: ir.Table, opened: Opened, settings: Settings) -> ir.Table:
+    """The rows of what customers do, each with the day on which its account began: its first term, or its opening."""
+    source = "accounts" if settings.churn.definition == "inactivity" else "subscriptions"
+    if contract.name not in _OF_A_CUSTOMER or source not in opened.tables:
+        return raw
+    of = opened.tables[source]
+    began = of.group_by(_of="account_id").agg(**{_BEGAN: of[CONTRACT[source].event_time].min().cast("date")})
+    return raw.left_join(began, cast(raw["account_id"], "text") == began["_of"]).drop("_of")
+
+
+def _early_tests(contract: Table, raw: ir.Table, settings: Settings) -> Iterator[_Test]:
+    """Many rows before their account began: its start is another day, or the rows are of another account."""
+    if _BEGAN not in raw.columns:
+        return
+    happened = cast(raw[contract.event_time], "instant").date()
+    if settings.churn.definition == "inactivity":
+        rule, start = "lies before the account was opened", "created_at the day of a migration or of an export"
+    else:
+        rule, start = "lies before the account's first term", "started_on the day of a migration or of the newest term"
+    remedy = f"Is {start}? Does account_id name the account itself? If customers try the product before, ignore this."
+    yield _Test(contract.event_time, rule, happened < raw[_BEGAN], Severity.WARN, remedy, tolerated=_MOST_BEFORE)
 
 
 def _examples(marked: ir.Table, contract: Table, column: str, mark: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipeline.call import Call, CommandGroup, config_option, json_option, takes_call
+from pipeline.call import Call, CommandGroup, CommandWithWords, config_option, json_option, takes_call
 from pipeline.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -150,13 +150,14 @@ def train(call: Call, as_of: date | None) -> None:
 @takes_call
 def backtest(call: Call, as_of: date | None) -> None:
     """Test on past dates what the model would have been worth, beside simple lists."""
+    from pipeline.amounts import money_word
     from pipeline.skill import skill_table
     from pipeline.training import collect, measure
 
     with call.log() as log:
         settings = call.settings
         tested = measure(collect(settings, call.day(as_of), log), settings, log)
-    call.answer(skill_table(tested), tested.as_record())
+    call.answer(skill_table(tested, money_word(settings.churn.definition)), tested.as_record())
 
 
 @main.command()
@@ -172,7 +173,7 @@ def score(call: Call, as_of: date | None, out: Path | None) -> None:
     _show_list(call, done)
 
 
-@main.command()
+@main.command(cls=CommandWithWords)
 @click.argument("account_id", metavar="ACCOUNT")
 @_as_of
 @takes_call
@@ -217,13 +218,13 @@ def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | Non
     from pipeline.store import connect
 
     settings = call.settings
-    refuse_destination(out, settings, format_)
+    refuse_destination(out, settings, format_, call.config)
     engine = connect(settings.located(settings.store.url))
     try:
         rows = export_night(engine, out, format=format_, language=language, as_of=as_of)
     finally:
         engine.dispose()
-    call.answer(f"Wrote {rows:,} accounts to {out}.", {"out": out, "rows": rows})
+    call.answer(_wrote(rows, out), {"out": out, "rows": rows})
 
 
 @main.command()
@@ -263,6 +264,10 @@ def _score(call: Call, as_of: date | None, out: Path | None, log: "RunLog") -> "
     return run_night(call.settings, call.day(as_of), call.now, out, log)
 
 
+def _wrote(rows: int, out: Path) -> str:
+    return f"Wrote {rows:,} accounts to {out}."
+
+
 def _show_list(call: Call, done: "NightDone") -> None:
     from pipeline.morning import list_page, list_record
     from pipeline.store import connect
@@ -271,6 +276,8 @@ def _show_list(call: Call, done: "NightDone") -> None:
     engine = connect(settings.located(settings.store.url))
     try:
         text = list_page(engine, call.shown, done.as_of, now=call.now)
+        if done.exported is not None:
+            text += f"\n{_wrote(done.rows_exported, done.exported)}"
         call.answer(text, {**done.as_record(), "list": list_record(engine, done.as_of)})
     finally:
         engine.dispose()

@@ -1,6 +1,7 @@
 """The published night as a file, for a CRM or a spreadsheet: one whole night, one row for each active account."""
 
 import csv
+import errno
 import io
 import json
 import math
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 
 from pipeline.amounts import Language
 from pipeline.errors import UsageError
-from pipeline.files import find
+from pipeline.files import find, is_named
 from pipeline.settings import Settings
 from pipeline.store import AccountNight, Night, book, catalogue, published, reading
 from pipeline.wording import sentence
@@ -50,6 +51,7 @@ _PARQUET_TYPES: Final = {
     **dict.fromkeys(("risk", "mrr", "value_at_risk", "base_log_odds", "log_odds"), "float64"),
 }
 _PARQUET_ROWS: Final = 50_000
+_SQLITE: Final = "sqlite:///"
 
 Row = dict[str, Any]
 
@@ -101,20 +103,46 @@ def export_night(
             return _WRITERS[chosen](file, rows)
 
 
-def refuse_destination(path: Path, settings: Settings, format: Format | None = None) -> None:
-    """Say before hours of work that their result could not be written here, or would be written over a source.
+def refuse_destination(
+    path: Path, settings: Settings, format: Format | None = None, config: Path | None = None
+) -> None:
+    """Say before hours of work that their result could not be written here, or would be written over what is needed.
 
     Raises
     ------
     UsageError
-        When the name tells no format, the folder is not there, or the file is one that the settings read.
+        When the name tells no format, nothing can be written there, or the file is one that the settings read, is the
+        settings (`config`) or holds the store or the models.
     """
-    _chosen_format(path, format)
+    with _plainly(path):
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder. Name a file in it, such as {path / 'night.csv'}.")
+        _chosen_format(path, format)
+        if (holds := _in_use(path, settings, config)) is not None:
+            raise UsageError(f"{path} {holds}. Name another file to write to.")
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"{path} cannot be written: there is no folder {path.parent}. Name a folder that exists.")
+        with _partial(path):  # to ask for rights would say less: a file system may be read-only, full or far away
+            pass
+
+
+def _in_use(path: Path, settings: Settings, config: Path | None) -> str | None:
+    """What the file is to this company; None for one that may be written."""
+    there, folder = path.resolve(), settings.folder
     for name, source in settings.data.sources.items():
-        if isinstance(source, str) and path.resolve() in {file.resolve() for file in find(settings.folder, source)}:
-            raise UsageError(f"{path} is a source: [data] {name} = {source!r}. Name another file to write to.")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{path} cannot be written: there is no folder {path.parent}. Name a folder that exists.")
+        if isinstance(source, str):
+            is_read = there in {file.resolve() for file in find(folder, source)}
+        else:
+            is_read = path.is_file() and is_named(path, folder, source.sql)
+        if is_read:
+            told = repr(source) if isinstance(source, str) else "{ sql = … }"
+            return f"is a source: [data] {name} = {told}"
+    kept = {"the settings": config}
+    for what, url in {"the store": settings.store.url, "the models": settings.tracking.uri}.items():
+        located = settings.located(url)
+        kept[what] = Path(located.removeprefix(_SQLITE)) if located.startswith(_SQLITE) else None
+    held = next((what for what, file in kept.items() if file is not None and file.resolve() == there), None)
+    return held and f"is in use here: it holds {held}"
 
 
 def _chosen_format(path: Path, format: Format | None) -> Format:
@@ -131,17 +159,35 @@ def _chosen_format(path: Path, format: Format | None) -> Format:
 @contextmanager
 def _whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name only when all of it is on disk; after an exception nothing is left."""
+    with _plainly(path), _partial(path) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        Path(file.name).replace(path)
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[IO[bytes]]:
+    """A file of another name in the same folder, gone in the end unless it was renamed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}. Name a file in a folder that exists.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _plainly(path: Path) -> Iterator[None]:
+    """Say what the file system refused, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        remedy = {
+            errno.EACCES: f"Name a folder that you may write in, or change the rights of {path.absolute().parent}",
+            errno.ENOSPC: "Free some space, or name a folder on another disk",
+        }.get(error.errno or 0, "Name another file or folder")
+        raise UsageError(f"{path} cannot be written: {error.strerror}. {remedy}.") from error
 
 
 def _row(account: AccountNight, of: Night, features: Mapping[str, Any], language: Language) -> Row:

@@ -5,10 +5,11 @@ usual misfortunes are recognised here: a table exported half, a sign-in page sav
 """
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["Fault", "fault_of", "find", "quoted", "reader", "said"]
+__all__ = ["Fault", "fault_of", "find", "is_named", "quoted", "reader", "said"]
 
 _CSV_ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".txt")
 _HEAD: Final = 65_536
@@ -46,6 +47,16 @@ def reader(pattern: str, files: list[Path]) -> str:
     return f"SELECT * FROM read_parquet({listed}, union_by_name = true)"
 
 
+def is_named(file: Path, folder: Path, sql: str) -> bool:
+    """Whether a query names the file, in either kind of quotes, by a path relative to the folder or by a glob.
+
+    >>> is_named(Path("/data/crm/a.csv"), Path("/data"), "SELECT * FROM 'crm/*.csv' WHERE kind <> 'spam'")
+    True
+    """
+    literals = [one or other for one, other in re.findall(r"""'([^']+)'|"([^"]+)\"""", sql)]
+    return any(fnmatch(str(file.resolve()), str((folder / each).resolve())) for each in literals if Path(each).suffix)
+
+
 def quoted(text: str) -> str:
     """Text as a literal of the engine's SQL."""
     return "'" + text.replace("'", "''") + "'"
@@ -56,7 +67,7 @@ def fault_of(folder: Path, pattern: str, files: list[Path]) -> Fault | None:
     if not files:
         if (folder / pattern).is_dir():
             return Fault(f"is a folder: {pattern}", f'Name the files in it, such as "{Path(pattern) / "*.parquet"}".')
-        return Fault(f"no file at {pattern}", "Correct the path (it is relative to churn.toml), or put the file there.")
+        return Fault(f"no file at {pattern}", f"Correct the path (it starts from {folder}), or put the file there.")
     look = _fault_of_csv if _is_csv(pattern) else _fault_of_parquet
     return next((fault for file in files if (fault := look(file)) is not None), None)
 

@@ -10,21 +10,25 @@ A pattern such as "Active on {active_days_28:n} of the last 28 days." says how e
 ``ahead``  the date so many days after the night             14 January · 1 月 14 日
 ``ago``    the date so many days before it                   1 October · 10 月 1 日
 ``months`` a length of time given in days                    3 months · 3 个月
+``hours``  a length of time given in hours                   31 hours · 6 days · 31 小时
 ``inferred`` that the date before it is a guess, or nothing   or so, judging by their billing
 ``text``   a word, as it stands
+``a|b``    a where the value is nought, else b               renews · ends
 ========== ================================================ =======================================
+
+A clause in brackets that names features, "[; {active_days_usual:n} is normal for them]", is said where they are known.
 """
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from functools import cache
 from typing import Final
 
 from pipeline.amounts import STYLES, Language
 
-__all__ = ["Value", "named_in", "written"]
+__all__ = ["Value", "named_in", "told", "written"]
 
 Value = float | str | None
 
@@ -43,10 +47,29 @@ def named_in(pattern: str) -> frozenset[str]:
     return frozenset(name for _, name, _ in _pieces(pattern) if name)
 
 
+_CLAUSE: Final = re.compile(r"\[([^][]*{[^][]*)\]")
+
+
+def told(pattern: str, known: Collection[str]) -> str:
+    """The pattern with its clauses in brackets, or without those that name a feature which is not known.
+
+    >>> [told("{a:n} seats[; {b:n} is normal].", known) for known in ({"a"}, {"a", "b"})]
+    ['{a:n} seats.', '{a:n} seats; {b:n} is normal.']
+    """
+    return _CLAUSE.sub(lambda clause: clause[1] if named_in(clause[1]) <= set(known) else "", pattern)
+
+
 @cache
 def _pieces(pattern: str) -> tuple[tuple[str, str | None, str | None], ...]:
     """A pattern as (text, name of the feature that follows it, how it is written); a catalogue has some hundreds."""
     return tuple((literal, name, style) for literal, name, style, _ in string.Formatter().parse(pattern))
+
+
+def _amount(value: Value, style: str | None, as_of: date, language: Language) -> str:
+    nought, bar, else_ = (style or "").partition("|")
+    if bar:
+        return else_ if value else nought
+    return STYLES[style or "text"](value, as_of, language)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -76,6 +99,7 @@ _ONE: Final = "\ue000"  # stands behind a rendered 1 until its noun and verb agr
 _ONE_NOUN: Final = re.compile(
     rf"{_ONE}( (?:paid |open |late |failed )?)({'|'.join(_SINGULAR)})\b(?: ({'|'.join(_VERBS)})\b)?"
 )
+_THERE_ARE: Final = re.compile(rf"there are (0\b|1{_ONE}|less than 1{_ONE})")
 _ONE_OF: Final = re.compile(rf"{_ONE}( of [^.,;:()]*?) ({'|'.join(_VERBS)})\b")
 
 
@@ -86,7 +110,7 @@ def _english(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
         if name is None:
             continue
         value = known[name]
-        rendered = STYLES[style or "text"](value, as_of, "en")
+        rendered = _amount(value, style, as_of, "en")
         one = style == "n" and rendered in ("1", "less than 1")
         if style == "n" and not text and rendered.isdecimal() and int(rendered) < len(_SMALL):
             rendered = _SMALL[int(rendered)]
@@ -94,6 +118,7 @@ def _english(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
     if " of" in text:
         text = _NONE_OF.sub(lambda found: "None of" if found[0] == "No of" else "none of", text)
     text = text.replace("No people ", "Nobody ")
+    text = _THERE_ARE.sub(lambda found: f"there is {'none' if found[1] == '0' else found[1]}", text)
     if _ONE in text:
         text = _ONE_OF.sub(lambda found: f"{_ONE}{found[1]} {_VERBS[found[2]]}", text)
         text = _ONE_NOUN.sub(_singular, text).replace(_ONE, "").replace("every 1 day", "every day")
@@ -110,6 +135,14 @@ def _singular(found: re.Match[str]) -> str:
 
 _HAN: Final = r"[\u4e00-\u9fff]"
 _HAN_GAP: Final = re.compile(rf"(?<={_HAN}) (?={_HAN})")
+_SPOKEN: Final = {
+    "大约每 1 天用一次": "几乎天天在用",
+    "大约每 1 天一次": "几乎天天都有",
+    "提了 0 张工单": "没有提过工单",
+    "平时是 0 张": "平时没有",
+    "平时是不到 1 张": "平时不到 1 张",
+    "没有提过工单,平时没有": "没有提过工单,平时也没有",
+}
 
 
 def _chinese(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
@@ -117,8 +150,10 @@ def _chinese(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
     for literal, name, style in _pieces(pattern):
         text = _beside(text, _HAN_GAP.sub("", literal))  # the name of a page group was set into its pattern with one
         if name is not None:
-            text = _beside(text, STYLES[style or "text"](known[name], as_of, "zh"))
-    return text.replace("大约每 1 天用一次", "几乎天天在用")
+            text = _beside(text, _amount(known[name], style, as_of, "zh"))
+    for counted, spoken in _SPOKEN.items():
+        text = text.replace(counted, spoken)
+    return text
 
 
 def _beside(left: str, right: str) -> str:

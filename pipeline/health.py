@@ -3,14 +3,17 @@
 import platform
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from models.errors import ModelRefusal, NoChampion, TrackingFailed
 from models.registry import load_champion
+from pipeline.amounts import STYLES
 from pipeline.errors import ExpectedError, FailedError, StoreMissing, UsageError
+from pipeline.files import find
+from pipeline.sections import SqlSource
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
 from pipeline.store import Night, connect, night, reading
@@ -94,9 +97,16 @@ def _tables(settings: Settings) -> Finding:
         if opened.unreadable:
             first = opened.unreadable[0]
             return Finding("tables", False, f"{first.table}: {first.rule}. More by: churn check")
-        return Finding("tables", True, ", ".join(opened.tables))
+        return Finding("tables", True, ", ".join(f"{name} {_size(settings, name)}" for name in opened.tables))
     finally:
         opened.close()
+
+
+def _size(settings: Settings, table: str) -> str:
+    source = settings.data.sources[table]
+    if isinstance(source, SqlSource):
+        return "by sql"
+    return f"{sum(file.stat().st_size for file in find(settings.folder, source)) / 1e6:,.1f} MB"
 
 
 def _champion(settings: Settings) -> Finding:
@@ -128,14 +138,25 @@ def _night(shown: Night, settings: Settings, oldest: timedelta | None, now: date
         f"{_told(published)} ago"
     )
     # The demo's last night lies where its tables end, whatever the clock says.
-    age = published if shown.headline["demo"] else max(published, started)
+    is_demo = shown.headline["demo"]
+    age = published if is_demo else max(published, started)
+    if oldest is not None:
+        seen += f"; judged by {_measure(is_demo, settings.run.as_of)}"
     if oldest is not None and age > oldest:
         return Finding("store", False, f"{seen}: more than {oldest.total_seconds() / 3600:g} hours. Did the night run?")
     return Finding("store", True, seen)
 
 
+def _measure(is_demo: bool, fixed: date | None) -> str:
+    """Which of a night's two ages counts."""
+    if is_demo:
+        return "its publication alone, for a demo's day stands still"
+    return "the longer of the two" + (f", though [run] as_of = {fixed} holds the day" if fixed else "")
+
+
 def _told(age: timedelta) -> str:
-    return f"{age.total_seconds() / 3600:,.1f} hours"
+    hours = age.total_seconds() / 3600
+    return f"{hours:.1f} hours" if hours < 72 else STYLES["months"](age.days, date.min, "en")
 
 
 def _disk(settings: Settings) -> Finding:

@@ -1,18 +1,24 @@
 """`churn check`: the contract against the tables, how fresh they are, and whether enough customers have left."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from features.build import catalogue, listed
+from features.catalogue import Feature
 from features.contract import Severity
 from features.events import largest
 from features.labels import churns
 from features.outages import coverage
+from features.timeline import Moment
+from features.versions import History
 from models.training import LEAST_DEPARTURES
+from pipeline.absences import why_absent
 from pipeline.checks import check_contract
 from pipeline.freshness import lost_days, stale_tables
+from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import freshness, history, open_sources
@@ -26,7 +32,8 @@ __all__ = ["Inspection", "inspect"]
 class Inspection:
     """What a check found.
 
-    Freshness, departures and features are only there when the contract holds. `unused` names settings that do nothing.
+    Freshness, departures and features are only there when the contract holds. `absent` are the features that are not
+    computed, by name, with what each wants; `unused` names settings that do nothing.
     """
 
     violations: tuple[Violation, ...]
@@ -34,8 +41,8 @@ class Inspection:
     newest: dict[str, datetime | None]
     today: date
     departures: int | None
-    features: tuple[str, ...]
-    absent: tuple[str, ...]
+    features: tuple[Feature, ...]
+    absent: Mapping[str, str]
     unused: tuple[str, ...] = ()
 
     @property
@@ -58,10 +65,7 @@ class Inspection:
         for name, rows in self.rows.items():
             newest = self.newest[name]
             lines.append(f"{name:<{width}}  {rows:>12,} rows   newest {_age(newest, self.today)}")
-        lines += ["", _departures(self.departures)]
-        lines.append(f"{len(self.features)} features can be computed.")
-        if self.absent:
-            lines.append(f"Not computed, for want of columns whose past is known: {', '.join(self.absent)}")
+        lines += ["", _departures(self.departures), *_told(self.features, self.absent)]
         return "\n".join(lines)
 
     def as_record(self) -> dict[str, Any]:
@@ -73,8 +77,9 @@ class Inspection:
             "newest": self.newest,
             "departures": self.departures,
             "departures_suffice": None if self.departures is None else self.departures >= LEAST_DEPARTURES,
-            "features": list(self.features),
+            "features": [feature.name for feature in self.features],
             "absent": list(self.absent),
+            "why_absent": dict(self.absent),
             "unused": list(self.unused),
         }
 
@@ -87,29 +92,47 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
     try:
         violations = tuple(check_contract(opened, settings))
         if any(violation.severity is Severity.FATAL for violation in violations):
-            return Inspection(violations, {}, {}, today, None, (), (), _unused(settings))
+            return Inspection(violations, {}, {}, today, None, (), {}, _unused(settings))
         log.step("count departures")
         add_sentiment(opened)
         past = history(opened, settings)
         moment = past.rules.moment(today)
-        further, kinds = settings.data.categories, largest(past, moment)
-        there = catalogue(past, settings.pages, categories=further, kinds=kinds)
-        names = tuple(feature.name for feature in there if feature.learned)
-        every = [feature for feature in listed(settings.pages, categories=further, kinds=kinds) if feature.learned]
+        there, absent = _features(past, settings, moment)
         covered = coverage(past)
-        silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364)]
+        silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364), *pauses(past, today)]
         return Inspection(
             violations=_fatal_first([*violations, *silent]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},
             newest=freshness(opened),
             today=today,
             departures=int(churns(past, today).count().execute()),
-            features=names,
-            absent=tuple(feature.name for feature in every if feature.name not in names),
+            features=there,
+            absent=absent,
             unused=_unused(settings),
         )
     finally:
         opened.close()
+
+
+def _features(past: History, settings: Settings, moment: Moment) -> tuple[tuple[Feature, ...], dict[str, str]]:
+    """The features that a model would learn from, and those that are wanting, with the reason."""
+    further = settings.data.categories
+    there = catalogue(past, settings.pages, categories=further, kinds=largest(past, moment))
+    without_money = replace(past, rules=replace(past.rules, value_events=()))
+    every = listed(settings.pages, categories=further, kinds=largest(without_money, moment))
+    learned = tuple(feature for feature in there if feature.learned)
+    names = {feature.name for feature in learned}
+    return learned, why_absent(past, (feature for feature in every if feature.learned and feature.name not in names))
+
+
+def _told(there: tuple[Feature, ...], absent: Mapping[str, str]) -> Iterator[str]:
+    """How many features of each family there are, and how many are wanting for which reason."""
+    families = Counter(feature.family.value for feature in there)
+    counts = ", ".join(f"{family} {count}" for family, count in families.most_common())
+    yield f"{len(there)} features can be computed: {counts}."
+    if absent:
+        yield f"{len(absent)} cannot (their names: --json):"
+        yield from (f"  {count:>4}  {reason}" for reason, count in Counter(absent.values()).most_common())
 
 
 def _fatal_first(violations: Iterable[Violation]) -> tuple[Violation, ...]:

@@ -1,29 +1,24 @@
-"""What a person sees in the terminal: the night's list, one account, and how good the order has been."""
+"""What a person sees of a night in the terminal: its list, and one account."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rich.cells import cell_len, set_cell_size
 from sqlalchemy import Engine
 
-from pipeline.amounts import plain_odds
+from pipeline.amounts import STYLES, money_word, plain_odds
 from pipeline.schema import UNSCORED
-from pipeline.skill import no_skill
+from pipeline.skill import skill_line
 from pipeline.store import AccountNight, Entry, Night, account, catalogue, most_at_stake, night, reading
 from pipeline.wording import all_sentences, top_sentences, weight
 
-__all__ = ["account_page", "account_record", "list_page", "list_record", "skill_line"]
+__all__ = ["account_page", "account_record", "list_page", "list_record"]
 
 _WIDEST_NAME: Final = 28
 _OLD: Final = timedelta(hours=36)
-_SIMPLE_LISTS: Final = {  # by their names in the backtest
-    "days to renewal": "renewal date",
-    "last use": "last use",
-    "logistic model": "logistic regression",
-}
 
 
 def list_page(
@@ -40,16 +35,14 @@ def list_page(
             return "No night is published yet. Run: churn score"
         words = catalogue(connection, shown)
         entries = most_at_stake(connection, shown, limit)
-    lines = [_headline(shown, words, now), *_usage_end(shown), ""]
-    if not entries:
-        lines.append(f"No customer is above {_percent(words['bands']['medium'])}.")
-    width = min(_WIDEST_NAME, max((cell_len(_title(entry)) for entry in entries), default=0))
-    for place, entry in enumerate(entries, 1):
-        lines += _entry(place, entry, words, shown, width)
-    lines += ["", skill_line(shown.headline)]
+    lines = [_headline(shown, words, now), *_usage_end(shown)]
+    nobody = f"No customer is above {_percent(words['bands']['medium'])}."
+    lines += [_order(entries, shown), ""] if entries else ["", nobody]
+    for title, entry in zip(_titles(entries, shown), entries, strict=True):
+        lines += [title, *_below(entry, words, shown)]
     example = entries[0].worst.account_id if entries else "ACCOUNT"
-    lines.append(f"One account: churn explain {example}{config} · Your own data: churn init FOLDER")
-    return "\n".join(lines)
+    onward = " · Your own data: churn init FOLDER" if shown.headline["demo"] else ""
+    return "\n".join([*lines, "", skill_line(shown.headline), f"One account: churn explain {example}{config}{onward}"])
 
 
 def list_record(engine: Engine, as_of: date | None = None, limit: int = 5) -> list[dict[str, Any]]:
@@ -76,8 +69,7 @@ def _headline(shown: Night, words: Mapping[str, Any], now: datetime | None) -> s
     demo = "Demo, night" if head["demo"] else "Night"
     day = f"{shown.as_of:%a} {shown.as_of.day} {shown.as_of:%b %Y}"
     if now is not None and not head["demo"] and now - datetime.combine(shown.as_of, time.min, UTC) > _OLD:
-        days = (now.date() - shown.as_of).days
-        day += f" ({days} day{'' if days == 1 else 's'} old)"
+        day += f" ({STYLES['months']((now.date() - shown.as_of).days, shown.as_of, 'en')} old)"
     apart = " and ".join(f"{head['states'][state]:,} {state}" for state in UNSCORED if head["states"].get(state))
     return (
         f"{demo} of {day} · {head['customers']:,} accounts{apart and f', besides {apart}'} · "
@@ -95,54 +87,70 @@ def _usage_end(shown: Night) -> Iterator[str]:
         yield f"Usage data end on {last.day} {last:%B}: what accounts did after that is not known."
 
 
-def _title(entry: Entry) -> str:
-    return entry.worst.entry_name or entry.worst.account_id
+def _order(entries: Sequence[Entry], shown: Night) -> str:
+    """What the list is sorted by, in which currency, and who is not on it although as much may be at stake there."""
+    head, money = shown.headline, _money(shown)
+    per = " in 30 days" if money == "orders" else ""
+    order = f"Most {money} at stake first (risk × {money}{per}, {head['currency']})."
+    if entries[0].value_at_risk is None:
+        order = "Highest risk first."
+    absent = {"new": "new", "payment": "whose main reason is billing"}
+    counted = [f"{head['states'][state]:,} {who}" for state, who in absent.items() if head["states"].get(state)]
+    return f"{order} Not listed: {', '.join(['accounts at low risk', *counted])}."
 
 
-def _entry(place: int, entry: Entry, words: Mapping[str, Any], shown: Night, width: int) -> Iterator[str]:
+def _titles(entries: Sequence[Entry], shown: Night) -> list[str]:
+    """A line for each entry, in columns; columns that nobody has anything in are left out."""
+    worst, money = [entry.worst for entry in entries], _money(shown)
+    names = [entry.worst.entry_name or entry.worst.account_id for entry in entries]
+    columns = (
+        _column("", [str(place) for place, _ in enumerate(entries, 1)], "right", at_least=2),
+        _column("", [set_cell_size(name, min(cell_len(name), _WIDEST_NAME)) for name in names]),
+        _column("", [plain_odds(each.risk or 0.0) for each in worst]),
+        _column("", [each.band or "" for each in worst]),
+        _column(f"{money} ", [_amount(entry.mrr) for entry in entries], "right"),
+        _column("at stake ", [_amount(entry.value_at_risk) for entry in entries], "right"),
+        _column("CSM ", [each.owner or "" for each in worst]),
+        _column("", [each.account_id for each in worst]),
+    )
+    return ["  ".join(cells).rstrip() for cells in zip(*filter(None, columns), strict=True)]
+
+
+def _column(
+    label: str, texts: Sequence[str], side: Literal["left", "right"] = "left", at_least: int = 0
+) -> list[str] | None:
+    """The texts behind their label, as wide as the widest on a terminal; None where all are empty."""
+    if not any(texts):
+        return None
+    width = max(at_least, *map(cell_len, texts))
+    blanks = [" " * (width - cell_len(text)) for text in texts]
+    labels = [label if text else " " * len(label) for text in texts]
+    parts = zip(labels, blanks, texts, strict=True)
+    return [lead + (blank + text if side == "right" else text + blank) for lead, blank, text in parts]
+
+
+def _amount(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _money(shown: Night) -> str:
+    return money_word(shown.headline.get("definition"))  # absent from nights that an older churn published
+
+
+def _below(entry: Entry, words: Mapping[str, Any], shown: Night) -> Iterator[str]:
+    """What stands below an entry's title: which account is spoken of where there are several, and the main reasons."""
     worst = entry.worst
-    parts = [f"{place:>2}  {set_cell_size(_title(entry), width)}", f"{plain_odds(worst.risk or 0.0):<7}"]
-    if entry.mrr is not None:
-        parts += [f"MRR {entry.mrr:>7,.0f}", f"at stake {entry.value_at_risk or 0.0:>6,.0f}"]
-    if worst.owner:
-        parts.append(f"CSM {worst.owner}")
-    yield "   ".join([*parts, worst.account_id])
     if entry.accounts > 1:
+        of = "both" if entry.accounts == 2 else f"all {entry.accounts}"
+        sums = "" if entry.mrr is None else f"{_money(shown)} and at stake are of {of}; "
         named = worst.name or worst.account_id
-        yield f"    {entry.accounts} accounts, one call; the odds and reasons are those of {named}."
+        yield f"    {entry.accounts} accounts, one call: {sums}odds and reasons are those of {named}."
     for found in top_sentences(worst.reasons, words["features"], worst.facts, shown.as_of):
         yield f"    {found.text}"
 
 
-def skill_line(headline: Mapping[str, Any]) -> str:
-    """How much of what later left the list had held, in one line, beside the lists one could make without a model.
-
-    It speaks of MRR where there is one, else of accounts.
-    """
-    skill = headline["backtest"]
-    if skill is None:
-        return "How good is this? Not measured: the history is too short to test on dates the model has not seen."
-    if not skill["enough"]:
-        return f"How good is this? Not enough departures to say (n = {skill['departures']}).   churn backtest"
-    if (chance := no_skill(skill.get("auc"))) is not None:  # absent from nights that an older churn published
-        return f"How good is this? {chance}   churn backtest"
-    kind, what = ("mrr_recall", "the MRR") if _share(skill["mrr_recall"]["model"]) is not None else ("recall", "those")
-    shares = {name: _share(skill[kind].get(key)) for key, name in _SIMPLE_LISTS.items()}
-    others = ", ".join(f"by {name} {_percent(share)}" for name, share in shares.items() if share is not None)
-    found = _percent(_share(skill[kind]["model"]) or 0.0)
-    calls = f"{skill['capacity']:,} account{'' if skill['capacity'] == 1 else 's'}"
-    return (
-        f"How good is this? It found {found} of {what} that later left, with {calls} on each list; a list {others}.   "
-        "churn backtest"
-    )
-
-
 def _percent(share: float) -> str:
     return f"{share * 100:.0f} %"
-
-
-def _share(figure: Mapping[str, Any] | None) -> float | None:
-    return None if figure is None else figure["value"]
 
 
 def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
@@ -157,7 +165,10 @@ def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
     if found.owner:
         facts.append(f"CSM {found.owner}")
     if found.mrr is not None:
-        facts.append(f"MRR {found.mrr:,.0f}")
+        per = " in 30 days" if _money(shown) == "orders" else ""
+        facts.append(f"{_money(shown)} {_amount(found.mrr)} {shown.headline['currency']}{per}")
+    if found.value_at_risk is not None:
+        facts.append(f"at stake {_amount(found.value_at_risk)}")
     lines.append(" · ".join(facts))
     if found.risk is None or found.log_odds is None:
         last = f", last day {found.last_day}" if found.last_day else ""
@@ -166,13 +177,11 @@ def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
     lines.append(
         f"Of accounts like this {plain_odds(found.risk)} leave within {head['horizon_days']} days "
         f"({found.risk * 100:.1f} %); {head['base_rate'] * 100:.0f} in 100 is usual."
-        + (
-            f" Band {found.band} (medium from {_percent(bands['medium'])}, high from {_percent(bands['high'])})."
-            if found.band
-            else ""
-        )
     )
-    return "\n".join([*lines, "", *_reasons(found, words, shown)])
+    if found.band:
+        begin = f"medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
+        lines.append(f"Band {found.band}; {begin}.")
+    return "\n".join([*lines, "", *_reasons(found, words, shown), "What the words mean: churn explain --help"])
 
 
 def account_record(engine: Engine, account_id: str, shown: Night) -> dict[str, Any]:
@@ -186,15 +195,15 @@ def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night) -> Ite
     """The sentences of the list first, in its order and with its weights; every column of log-odds adds up."""
     log_odds, base = found.log_odds or 0.0, found.base_log_odds or 0.0
     said = all_sentences(found.reasons, words["features"], found.facts, shown.as_of)
-    yield "  log-odds   without it   "
+    yield "log-odds  without it"
     for each in said:
         without = 1 / (1 + math.exp(-(log_odds - each.contribution)))
         kind = weight(each.contribution, said[0].contribution)
-        yield f"  {each.contribution:+8.3f}   {without * 100:>8.1f} %   {kind:<18}   {each.text}"
+        yield f"{each.contribution:+8.3f}  {without * 100:>8.1f} %  {kind:<18}  {each.text}"
     rest = log_odds - base - math.fsum(each.contribution for each in said)
-    yield f"  {rest:+8.3f}                {'':<18}   other, taken together"
-    yield f"  {base:+8.3f}                {'':<18}   where every account starts"
-    yield f"  {log_odds:+8.3f}   {(found.risk or 0.0) * 100:>8.1f} %   {'':<18}   in all"
+    yield f"{rest:+8.3f}{'':<34}other, taken together"
+    yield f"{base:+8.3f}{'':<34}where every account starts"
+    yield f"{log_odds:+8.3f}  {(found.risk or 0.0) * 100:>8.1f} %{'':<22}in all"
     families = sorted(found.families.items(), key=lambda family: -abs(family[1]))
     told = [f"{name} {contribution:+.3f}" for name, contribution in families if contribution]
     yield f"By family: {', '.join([*told, f'start {base:+.3f}'])}"

@@ -50,6 +50,7 @@ class NightDone:
     states: dict[str, int]
     warnings: tuple[str, ...]
     exported: Path | None
+    rows_exported: int
     seconds: float
 
     def as_record(self) -> dict[str, Any]:
@@ -109,13 +110,14 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         records = {feature.name: feature.as_record() for feature in model.catalogue}
         shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
         publish(engine, run, book, shown, finished_at=datetime.now(UTC), inputs=parts(seen.saw))
+        exported = 0
         if out is not None:
             log.step(f"write {out.name}")
-            export_night(engine, out, as_of=day)
+            exported = export_night(engine, out, as_of=day)
     finally:
         engine.dispose()
     counts = dict(Counter(book["state"]))
-    return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, log.finish())
+    return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, exported, log.finish())
 
 
 def _look(settings: Settings, day: date, log: RunLog) -> _Seen:
@@ -255,6 +257,7 @@ def _headline(
     return {
         "company": settings.company.name,
         "currency": settings.company.currency,
+        "definition": settings.churn.definition,
         "demo": settings.run.demo,
         "customers": len(scored),
         "states": dict(Counter(book["state"])),

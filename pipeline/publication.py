@@ -12,14 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from pipeline.errors import RefusedError, StoreError, StoreMissing
+from pipeline.errors import RefusedError, StoreMissing
 from pipeline.schema import CATALOGUES, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
 from pipeline.store import prepare, reading, writing
 
@@ -61,10 +60,6 @@ class Run:
 
 def refuse_store(engine: Engine) -> None:
     """Raise before minutes of work what `publish` would raise after them: `StoreError`, `StoreOutdated`."""
-    path = engine.url.database
-    if engine.dialect.name == "sqlite" and path and not Path(path).parent.is_dir():
-        url = engine.url.render_as_string(hide_password=True)
-        raise StoreError(f"The store {url} cannot be used: there is no folder {Path(path).parent}. Check [store] url.")
     with suppress(StoreMissing), reading(engine):
         pass
 

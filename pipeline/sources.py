@@ -4,9 +4,6 @@ Files are read by DuckDB where they lie. Text is cast here, once; a value that c
 counted by the check at the door, which sees both sides.
 """
 
-import functools
-import operator
-import string
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,29 +11,29 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+from ibis.common.exceptions import IbisError
+from sqlglot.errors import SqlglotError
 
-from features.contract import CONTRACT, RECORDED_AT, Column, Severity, Table
+from features.contract import CONTRACT, RECORDED_AT, Column
 from features.versions import History
+from pipeline.casts import cast, first_day_without, usable
 from pipeline.errors import UsageError
-from pipeline.files import fault_of, find, quoted, reader, said
+from pipeline.files import Fault, fault_of, find, quoted, reader, said
 from pipeline.sections import Source, SqlSource
 from pipeline.settings import Settings
 
-__all__ = ["Opened", "Unreadable", "digests", "freshness", "history", "open_sources"]
+__all__ = ["Opened", "Unreadable", "copied", "digests", "freshness", "history", "open_sources"]
 
-_TYPES: Final = {
-    "text": "string",
-    "date": "date",
-    "instant": "timestamp",
-    "number": "float64",
-    "whole": "int64",
-    "boolean": "boolean",
-}
+_PACKED: Final = "packed"  # the catalogue of tables that are copied into the engine
 _STREAMED: Final = frozenset({"usage", "page_visits"})
 """Tables that stay in their files; all others are small and are copied into the engine once."""
+
+_READING: Final = (duckdb.Error, IbisError, SqlglotError, OSError)
+"""What is raised where a table cannot be read; anything else is a fault of ours, not to be told as one of theirs."""
 
 _RAGGED: Final = "Look for a comma in text without quotes around it, and for a quote that is never closed."
 
@@ -93,7 +90,7 @@ def _engine(settings: Settings) -> Any:
             memory_limit=settings.engine.memory_limit,
             **({"threads": settings.engine.threads} if settings.engine.threads else {}),
         )
-    except Exception as error:
+    except duckdb.Error as error:
         raise UsageError(f"[engine] memory_limit = {settings.engine.memory_limit!r}: {error}") from error
     engine.raw_sql("SET TimeZone = 'UTC'")
     # Engines that share a folder would write over one another's files. DuckDB removes its own at the end.
@@ -101,6 +98,7 @@ def _engine(settings: Settings) -> Any:
     engine.raw_sql(f"SET temp_directory = {quoted(str(spill))}")
     engine.raw_sql("SET autoinstall_known_extensions = false")
     engine.raw_sql("SET preserve_insertion_order = false")
+    engine.raw_sql(f"ATTACH ':memory:' AS {_PACKED} (COMPRESS)")
     engine.raw_sql(f"SET file_search_path = {quoted(str(settings.folder))}")
     return engine
 
@@ -108,19 +106,28 @@ def _engine(settings: Settings) -> Any:
 def _read(opened: Opened, settings: Settings, name: str, source: Source) -> ir.Table | None:
     """The relation as it is, or None with the reason listed."""
     in_files = not isinstance(source, SqlSource) and source.endswith(".parquet")
-    if isinstance(source, SqlSource):
-        sql = source.sql
-    else:
-        files = find(settings.folder, source)
-        if (fault := fault_of(settings.folder, source, files)) is not None:
-            opened.unreadable.append(Unreadable(name, None, *fault))
-            return None
-        sql = reader(source, files)
     with _unless_unreadable(opened, name, source):
+        if isinstance(source, SqlSource):
+            sql = _statement(opened.engine, source.sql)
+        else:
+            files = find(settings.folder, source)
+            fault = fault_of(settings.folder, source, files)
+            sql = reader(source, files) if fault is None else fault
+        if isinstance(sql, Fault):
+            opened.unreadable.append(Unreadable(name, None, *sql))
+            return None
         table = opened.engine.sql(sql)
         # Text is parsed once and a query is asked once; Parquet may as well be read again where it lies.
-        return table if in_files else opened.engine.create_table(f"_raw_{name}", table, temp=True)
+        return table if in_files else copied(opened.engine, f"_raw_{name}", table)
     return None
+
+
+def _statement(engine: Any, sql: str) -> str | Fault:
+    """The one query of an sql source, in a form that Ibis reads whatever it begins and ends with."""
+    statements = engine.con.extract_statements(sql)
+    if len(statements) != 1:
+        return Fault(f"has {len(statements)} statements in its sql", "Write one query there: SELECT …, or FROM ….")
+    return f"SELECT * FROM ({statements[0].query.strip().rstrip(';')}\n)"
 
 
 @contextmanager
@@ -128,9 +135,9 @@ def _unless_unreadable(opened: Opened, name: str, source: Source) -> Iterator[No
     """List the table as unreadable where the engine cannot read it."""
     try:
         yield
-    except Exception as error:
-        if "OutOfMemory" in type(error).__name__:  # a retry may help, unlike with all else that can be wrong here
-            raise
+    except duckdb.OutOfMemoryException:  # a retry may help, unlike with all else that can be wrong here
+        raise
+    except _READING as error:
         where = "its sql" if isinstance(source, SqlSource) else source
         opened.unreadable.append(Unreadable(name, None, *said(error, where)))
 
@@ -174,10 +181,10 @@ def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.T
             columns[column_name] = cast(raw[column_name], "instant")
         else:
             column = contract.column(column_name) or Column(column_name, "text")
-            columns[column_name] = _usable(cast(raw[column_name], column.type), column, contract)
+            columns[column_name] = usable(cast(raw[column_name], column.type), column, contract)
     typed = raw.select(**columns)
-    if name == "subscriptions" and settings.data.ended_on == "last_day":
-        typed = typed.mutate(ended_on=(typed["ended_on"] + ibis.interval(days=1)).cast("date"))
+    if name == "subscriptions":
+        typed = typed.mutate(ended_on=first_day_without(typed, settings.data.ended_on))
     decides_who_is_there = "usage" if settings.churn.definition == "inactivity" else "subscriptions"
     if name == decides_who_is_there and "accounts" in opened.tables:
         typed = typed.semi_join(opened.tables["accounts"], "account_id")
@@ -185,47 +192,17 @@ def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.T
         return opened.engine.create_view(f"_{name}", typed)
     # A row delivered twice counts once, where a key says that it is the same row.
     distinct = typed.distinct() if contract.key in typed.columns else typed
-    copied = opened.engine.create_table(f"_{name}", distinct, temp=True)
+    copy = copied(opened.engine, f"_{name}", distinct)
     if distinct is not typed:
-        opened.repeated[name] = typed.count().execute() - copied.count().execute()
-    return copied
+        opened.repeated[name] = typed.count().execute() - copy.count().execute()
+    return copy
 
 
-def _trimmed(text: ir.StringValue) -> ir.StringValue:
-    """Text without blanks around it; null where nothing is left.
-
-    To trim each value of a large table would take longer than all that is made of it. Few need it, and to see that one
-    does not is quick: how it begins is compared, and its last byte.
-    """
-    ends = [text.endswith(blank) for blank in string.whitespace]
-    return functools.reduce(operator.or_, ends, text < "!").ifelse(text.strip().nullif(""), text)
-
-
-def cast(value: ir.Value, type_: str) -> ir.Value:
-    """A value in a type of the contract; null where it does not fit.
-
-    Empty text is no value. An instant with a zone becomes the same instant in UTC; a date may be written as an instant.
-    """
-    if value.type().is_string():
-        value = _trimmed(value)
-        if type_ == "date":
-            return value.try_cast("timestamp").cast("date")
-        if type_ == "instant":  # through a zone, or else the engine would drop an offset such as +02:00
-            return value.try_cast("timestamp('UTC')").cast("timestamp")
-    target = _TYPES[type_]
-    if value.type() == ibis.dtype(target):
-        return value
-    if value.type().is_timestamp() and target == "timestamp":
-        return value.cast("timestamp")
-    return value.try_cast(target)
-
-
-def _usable(value: ir.Value, column: Column, contract: Table) -> ir.Value:
-    """NaN and infinity are no quantities: where the contract only warns of them they count as missing."""
-    for rule in contract.rules:
-        if rule.column == column.name and rule.kind == "finite" and rule.severity is Severity.WARN:
-            return (value.isnan() | value.isinf()).ifelse(ibis.null("float64"), value)
-    return value
+def copied(engine: Any, name: str, table: ir.Table) -> ir.Table:
+    """The table as the engine keeps it packed, in a sixth of the room that its rows would take."""
+    copy: ir.Table = engine.create_table(name, table, database=f"{_PACKED}.main")
+    engine.raw_sql(f"CHECKPOINT {_PACKED}")  # which is when it packs
+    return copy
 
 
 def history(opened: Opened, settings: Settings, versioned: Iterable[str] | None = None) -> History:

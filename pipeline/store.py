@@ -88,10 +88,10 @@ def prepare(engine: Engine) -> None:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that sees the store as it is now, until it is left, whatever is published meanwhile.
 
-    Raises `StoreMissing` or `StoreOutdated` where there is nothing that could be read.
+    Raises `StoreMissing` or `StoreOutdated` where there is nothing that could be read, `StoreError` without a folder.
     """
-    path = engine.url.database
-    if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):  # SQLite would make an empty one
+    file = Path(engine.url.database or "")
+    if engine.dialect.name == "sqlite" and file.parent.is_dir() and not file.is_file():  # it would make an empty one
         raise StoreMissing(f"There is no store at {_shown(engine)} yet. Score a night first: churn score.")
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with _plainly(engine), engine.execution_options(**level).connect() as connection, connection.begin():

@@ -3,7 +3,7 @@
 import ibis
 
 from features.sentiment import SCORER, score
-from pipeline.sources import Opened
+from pipeline.sources import Opened, copied
 
 __all__ = ["SCORER", "add_sentiment"]
 
@@ -21,5 +21,5 @@ def add_sentiment(opened: Opened) -> str | None:
     schema = {"text": "string", "sentiment": "float64"}
     words = opened.engine.create_table("_sentiment", ibis.memtable(judged, schema=schema), temp=True)
     joined = tickets.left_join(words, "text").drop("text_right")
-    opened.tables["tickets"] = opened.engine.create_table("_tickets_judged", joined, temp=True)
+    opened.tables["tickets"] = copied(opened.engine, "_tickets_judged", joined)
     return SCORER

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ibis
 import pandas as pd
@@ -18,11 +18,13 @@ from models.backtest import Backtest, backtest
 from models.churn_model import ChurnModel
 from models.errors import NoTestDate, TooFewDepartures
 from models.fit_report import FitReport
-from models.training import fit
+from models.training import LEAST_DEPARTURES, fit
+from pipeline.amounts import money_word
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
 from pipeline.freshness import refuse_stale
 from pipeline.past import Past, snapshot_frames
+from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.skill import no_skill, skill_table
@@ -73,7 +75,8 @@ class Trained:
             lines.append(f"Rows without a label, left out: {left_out}.")
         if self.collected.older_snapshots:
             lines.append(left_aside(self.collected.older_snapshots))
-        lines.append("" if self.backtest is None else "\n" + skill_table(self.backtest) + "\n")
+        money = money_word(self.model.about["question"]["churn.definition"])
+        lines.append("" if self.backtest is None else "\n" + skill_table(self.backtest, money) + "\n")
         if self.backtest is not None and (chance := no_skill(self.backtest.model.as_record()["figures"].get("auc"))):
             lines.append(chance)
         lines.append(f"Registered as {self.registered.name} version {self.registered.version}; it is the champion now.")
@@ -100,19 +103,25 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
     Raises
     ------
     RefusedError
-        When the contract is broken, the tables end too early, or no snapshot is old enough for its labels to be known.
+        When the contract is broken, the tables end too early, no snapshot is old enough for its labels to be known, or
+        fewer departures are known than a model needs: labels can hold no others, so their features are not built.
     """
     today = settings.today(as_of)
     log.step("read and check the tables")
     opened = open_sources(settings)
     try:
-        refuse_fatal(check_contract(opened, settings))
+        violations = check_contract(opened, settings)
+        refuse_fatal(violations)
         past = Past.of(opened, settings, today)
-        refuse_stale(past.history, past.history.rules.moment(today), past.covered)
+        violations += refuse_stale(past.history, past.history.rules.moment(today), past.covered)
+        for warning in [*violations, *pauses(past.history, today)]:
+            log.note(f"warning: {warning.told()}")
         dates, older = snapshot_dates(past.history, settings, today)
         if older:
             log.note(left_aside(older))
         known = int(churns(past.history, today).count().execute())
+        if known < LEAST_DEPARTURES:
+            raise RefusedError(f"{_few(known)}: a model needs at least {LEAST_DEPARTURES}. {_HOW_TO_GET_MORE}")
         everyone = pd.concat(snapshot_frames(past, settings, dates, log), ignore_index=True)
         log.step("digest the tables")
         return Collected(
@@ -207,12 +216,20 @@ def train(settings: Settings, as_of: date | None, log: RunLog) -> Trained:
     return Trained(model, report, tested, registered, collected)
 
 
+_HOW_TO_GET_MORE: Final = (
+    "Give a longer history, check that [churn] definition and grace_days fit how customers leave here, or wait: a "
+    "departure counts once its horizon and grace have passed."
+)
+
+
+def _few(known: int) -> str:
+    return f"Found {known} departures in these tables. They do not suffice to learn from"
+
+
 def _too_few(reason: TooFewDepartures, collected: Collected) -> str:
     return (
-        f"Found {collected.known_churns} departures in these tables. They do not suffice to learn from: the labels of "
-        f"{collected.frame['as_of'].nunique()} snapshots hold {reason.found} {reason.what}, and a model needs at least "
-        f"{reason.needed}. Give a longer history, check that [churn] definition and grace_days fit how customers leave "
-        "here, or wait: a departure counts once its horizon and grace have passed."
+        f"{_few(collected.known_churns)}: the labels of {collected.frame['as_of'].nunique()} snapshots hold "
+        f"{reason.found} {reason.what}, and a model needs at least {reason.needed}. {_HOW_TO_GET_MORE}"
     )
 
 

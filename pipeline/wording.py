@@ -6,23 +6,33 @@ model, so a night two years old still reads as it did. This module needs those r
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
 from pipeline.amounts import Language, whole
-from pipeline.grammar import Value, named_in, written
+from pipeline.grammar import Value, named_in, told, written
 
 __all__ = ["Sentence", "all_sentences", "sentence", "top_sentences", "weight"]
 
-CONTRACT: Final = "contract"
 PROFILE: Final = "profile"
 """The family of what an account is, as against what it did."""
+
+_LISTED: Final = 2
+"""Sentences that a list shows of an account; in these two what it did goes before what it is."""
 
 _USUAL: Final = "active_days_usual"
 _LEAST_USUAL: Final = 1.0
 """Days of use in four weeks: three in the twelve weeks that "usual" looks at. Below it nothing is usual."""
+
+SLIGHT: Final = 0.05
+"""Log-odds: what weighs less moves a risk of 20 % by less than a point, and is a reason for nothing."""
+
+_NOTHING: Final[dict[Language, str]] = {
+    "en": "Nothing stands out; the risk is that of most customers.",
+    "zh": "没有特别突出的原因,风险与多数客户相当。",
+}
 
 Record = Mapping[str, Any]
 
@@ -53,7 +63,7 @@ def sentence(
         is the reverse of what is expected: such a sentence would read as nonsense.
     facts
         Values of other features of the same account that the sentence may speak of. Without one that it needs there is
-        no sentence.
+        no sentence; a clause in brackets is left out instead.
     as_of
         The night; "yesterday" is the day before it.
 
@@ -71,9 +81,10 @@ def sentence(
     words = _words(record, reason, facts)
     if words is None:
         return None
-    pattern = words[language]
-    known = {**facts, record["name"]: _known(reason["value"])}
-    if any(_known(known.get(name)) is None for name in named_in(pattern)):
+    known = {**facts, record["name"]: reason["value"]}
+    there = {name for name, value in known.items() if _known(value) is not None}
+    pattern = told(words[language], there)
+    if not named_in(pattern) <= there:
         return None
     text = written(pattern, known, as_of, language)
     return text if record["quotable"] else text + _INTERNAL[language]
@@ -86,11 +97,17 @@ def top_sentences(
     as_of: date,
     language: Language = "en",
     *,
-    most: int = 2,
+    most: int = _LISTED,
 ) -> list[Sentence]:
-    """What a list says of an account: the first of `all_sentences` that raise its risk, at most `most`."""
-    found = all_sentences(reasons, catalogue, facts, as_of, language)
-    return [said for said in found if said.contribution > 0][:most]
+    """What a list says of an account: the first of `all_sentences` that raise its risk, at most `most`.
+
+    That something is not known is said once. Where no reason reaches `SLIGHT`, one sentence says that.
+    """
+    if reasons and all(abs(reason["contribution"]) < SLIGHT for reason in reasons):
+        return [Sentence(_NOTHING[language], "other", "rest", 0.0)]
+    raising, _ = _groups(reasons, catalogue, facts, as_of, language)
+    unknown = [group for group in raising if group.is_missing]
+    return [group.total for group in raising if group not in unknown[1:]][:most]
 
 
 def all_sentences(
@@ -103,10 +120,23 @@ def all_sentences(
     """All that can be said of an account, each fact once: what raises its risk, then what speaks for staying.
 
     Features that speak of the same thing (the same days counted over 7 and over 28 days, a number and its trend) weigh
-    together, and the sentence that tells most speaks for them. The heaviest come first, but what the account *is* waits
-    while something that it *did* weighs at least half as much. What would speak for staying by a fact that was said
-    already is left out. `catalogue` maps a feature's name to its record.
+    together, and the sentence that tells most speaks for them. The heaviest come first; but what the account *is* is
+    not among the first two while something that it *did* weighs at least half as much, nor what is not known while any
+    fact does. What would speak for staying by a fact that was said already is left out. `catalogue` maps a feature's
+    name to its record.
     """
+    raising, lowering = _groups(reasons, catalogue, facts, as_of, language)
+    return [group.total for group in (*raising, *lowering)]
+
+
+def _groups(
+    reasons: Sequence[Mapping[str, Any]],
+    catalogue: Mapping[str, Record],
+    facts: Mapping[str, Value],
+    as_of: date,
+    language: Language,
+) -> tuple[list["_Group"], list["_Group"]]:
+    """What raises the risk and what lowers it, in the order of `all_sentences`."""
     raising: list[_Group] = []
     lowering: list[_Group] = []
     for reason in sorted(reasons, key=lambda reason: -abs(float(reason["contribution"]))):
@@ -115,10 +145,9 @@ def all_sentences(
         if record is None or text is None or reason["contribution"] == 0:
             continue
         _add(raising if reason["contribution"] > 0 else lowering, _alone(record, reason, facts, text))
-    told = frozenset[str]().union(*(group.tells for group in raising))
-    lowering = [group for group in lowering if not group.tells <= told]
-    ordered = [*_acts_first(raising), *sorted(lowering, key=lambda group: group.contribution)]
-    return [replace(group.said, contribution=group.contribution) for group in ordered]
+    said = frozenset[str]().union(*(group.tells for group in raising))
+    lowering = [group for group in lowering if not group.tells <= said]
+    return _acts_first(raising), sorted(lowering, key=lambda group: group.contribution)
 
 
 @dataclass
@@ -130,14 +159,19 @@ class _Group:
     subjects: frozenset[str]
     contribution: float
     is_trait: bool
+    is_missing: bool
+
+    @property
+    def total(self) -> Sentence:
+        return replace(self.said, contribution=self.contribution)
 
     def is_of_one_kind(self, other: "_Group") -> bool:
         same_family = other.said.family == self.said.family
         return other.said.text == self.said.text or (same_family and bool(other.subjects & self.subjects))
 
     def take(self, other: "_Group") -> None:
-        if len(other.tells) > len(self.tells):
-            self.said, self.tells = other.said, other.tells
+        if (not other.is_missing, len(other.tells)) > (not self.is_missing, len(self.tells)):
+            self.said, self.tells, self.is_missing = other.said, other.tells, other.is_missing
         self.subjects |= other.subjects
         self.contribution += other.contribution
 
@@ -153,42 +187,50 @@ def _add(groups: list[_Group], alone: _Group) -> None:
         groups.remove(other)
 
 
-def _acts_first(groups: Sequence[_Group]) -> Iterator[_Group]:
-    """The heaviest first, save that a trait waits while an act weighs at least half as much."""
+def _acts_first(groups: Sequence[_Group]) -> list[_Group]:
+    """Two that a list would say, then the others by weight.
+
+    Of the two an act goes before a trait, and any fact before what is not known, if it weighs at least half as much;
+    and what is not known is not both of them while there is a fact.
+    """
     left = sorted(groups, key=lambda group: -group.contribution)
-    while left:
+    first: list[_Group] = []
+    while left and len(first) < _LISTED:
         heaviest = left[0]
-        act = next((group for group in left if not group.is_trait), heaviest)
-        group = act if act.contribution >= heaviest.contribution / 2 else heaviest
-        left.remove(group)
-        yield group
-
-
-def _is_trait(reason: Mapping[str, Any]) -> bool:
-    """Whether a reason says what the account is: its profile, and that its contract has no such thing."""
-    return reason["family"] == PROFILE or (reason["family"] == CONTRACT and _known(reason["value"]) is None)
+        facts = [group for group in left if not group.is_missing]
+        acts = [group for group in facts if not group.is_trait]
+        half = [group for group in (*acts[:1], *facts[:1]) if group.contribution >= heaviest.contribution / 2]
+        if any(group.is_missing for group in first):
+            half += facts[:1]
+        first.append(next(iter(half), heaviest))
+        left.remove(first[-1])
+    return [*first, *left]
 
 
 _WINDOW: Final = re.compile(r"(_\d+|_trend|_usual|_past|_before|_change)+$")
 
 
 def _alone(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value], text: str) -> _Group:
-    """A group of one reason. Its subject is that of its feature, too: `active_days` of `active_days_28`."""
+    """A group of one reason. Its subject is that of its feature, too: `active_days` of `active_days_28`.
+
+    What is usual is beside the subject: how fast tickets are solved is the measure of one that waits.
+    """
     words = _words(record, reason, facts)
     assert words is not None
     name, contribution = record["name"], float(reason["contribution"])
-    named = named_in(words["en"])
+    named = named_in(told(words["en"], {name, *(fact for fact, value in facts.items() if _known(value) is not None)}))
     return _Group(
         said=Sentence(text, reason["family"], reason["feature"], contribution),
         tells=named or frozenset({name}),
-        subjects=named | {name, _WINDOW.sub("", name)},
+        subjects=frozenset({name, _WINDOW.sub("", name)}.union(each for each in named if not each.endswith("_usual"))),
         contribution=contribution,
-        is_trait=_is_trait(reason),
+        is_trait=reason["family"] == PROFILE,
+        is_missing=_known(reason["value"]) is None,
     )
 
 
 def _words(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]) -> Mapping[str, str] | None:
-    """The wording of the case that fits: missing, zero, one or few where the catalogue words it, else by the sign."""
+    """The wording of the case that fits: missing, zero, one, over or few where there is one, else by the sign."""
     cases: Mapping[str, Mapping[str, str]] = record["words"]
     value = _known(reason["value"])
     if value is None:
@@ -202,11 +244,11 @@ def _words(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]
     if value == 0:
         return cases.get("zero", by_sign)
     # 1.2 is written "1" where the sentence writes whole numbers, so it is said as one is; 0.3 of an hour is within one.
-    counted = by_sign is not None and f"{{{record['name']}:n}}" in by_sign["en"]
+    counted = by_sign is not None and any(f"{{{record['name']}:{style}}}" in by_sign["en"] for style in ("n", "hours"))
     within_one = record["unit"] in {"hours", "days"} and 0 < value < 1
     if value == 1 or (counted and (whole(value) == 1 or within_one)):
         return cases.get("one", by_sign)
-    return by_sign
+    return cases.get("over", by_sign) if record["unit"] == "share" and value > 1 else by_sign
 
 
 def _known(value: Any) -> Value:
@@ -216,12 +258,17 @@ def _known(value: Any) -> Value:
 def weight(contribution: float, main: float, language: Language = "en") -> str:
     """What stands beside a sentence: how much it weighs against the reason that the list says first.
 
+    What weighs as much as that one or more is a main reason; what weighs less than `SLIGHT` is none, however little the
+    others weigh.
+
     >>> [weight(contribution, 0.8) for contribution in (0.8, 0.3, 0.1, -0.4)]
     ['main reason', 'adds', 'slight', 'speaks for staying']
     """
+    if abs(contribution) < SLIGHT:
+        return {"en": "slight", "zh": "影响较小"}[language]
     if contribution < 0:
         return {"en": "speaks for staying", "zh": "有利"}[language]
-    if contribution == main:
+    if contribution >= main:
         return {"en": "main reason", "zh": "主要原因"}[language]
     if contribution >= main / 4:
         return {"en": "adds", "zh": "也有影响"}[language]

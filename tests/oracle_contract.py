@@ -69,13 +69,19 @@ def survived(seen: Known, here: list[Term]) -> int | None:
 
 
 def renewal_ahead(seen: Known, here: list[Term]) -> Values:
-    found = [renewal for term in here if term.ended_on is None if (renewal := next_renewal(seen, term.row))]
+    running = [(term.row, next_renewal(seen, term.row)) for term in here if term.ended_on is None]
+    found = [(*renewal, row.get("auto_renews") is False) for row, renewal in running if renewal]
     if not found:
-        return dict.fromkeys(("days_to_renewal", "renewal_inferred", "renews_in_horizon"))
-    day, inferred = min(found)
+        return dict.fromkeys(("days_to_renewal", "renewal_inferred", "renewal_by_hand", "renews_in_horizon"))
+    day, inferred, _ = min(found)
     days = (day - seen.as_of).days
     within = seen.rules.lead_days + seen.rules.horizon_days
-    return {"days_to_renewal": days, "renewal_inferred": float(inferred), "renews_in_horizon": float(days < within)}
+    return {
+        "days_to_renewal": days,
+        "renewal_inferred": float(inferred),
+        "renewal_by_hand": float(any(by_hand for renewal, _, by_hand in found if renewal == day)),
+        "renews_in_horizon": float(days < within),
+    }
 
 
 def next_renewal(seen: Known, term: Row) -> tuple[date, bool] | None:

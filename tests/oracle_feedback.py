@@ -10,8 +10,7 @@ __all__ = ["feedback"]
 def feedback(seen: Known, account_id: str) -> Values:
     rows = [row for row in seen.rows("feedback", account_id) if seen.age(row["submitted_at"]) < 728]
     answered = sorted({seen.age(row["submitted_at"]) + 1 for row in rows})
-    gaps = [older - newer for newer, older in pairwise(answered)]
-    gap = sum(gaps) / len(gaps) if gaps else None
+    gap = rhythm([{seen.age(row["submitted_at"]) for row in rows if row["kind"] == kind} for kind in ("nps", "csat")])
     since = answered[0] if answered else None
     latest = [row for row in rows if seen.age(row["submitted_at"]) + 1 == since]
     return {
@@ -24,6 +23,16 @@ def feedback(seen: Known, account_id: str) -> Values:
         **scores(seen, rows, "nps", "nps"),
         **scores(seen, rows, "csat", "survey_csat"),
     }
+
+
+def rhythm(kinds: list[set[int]]) -> float | None:
+    """The mean gap of the kind with most days of answers, the smaller of equals; none where all have under three."""
+    gaps = [
+        (-len(days), sum(older - newer for newer, older in pairwise(sorted(days))) / (len(days) - 1))
+        for days in kinds
+        if len(days) >= 3
+    ]
+    return min(gaps)[1] if gaps else None
 
 
 def scores(seen: Known, rows: list[Values], kind: str, name: str) -> Values:

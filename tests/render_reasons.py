@@ -35,6 +35,7 @@ TWO_ACCOUNTS: Final[Mapping[str, tuple[Value, Value]]] = {
     "usage_usual": (610.0, 1080.0),
     "active_users_28": (14.0, 41.0),
     "active_users_past": (31.0, 33.0),
+    "seat_share": (0.28, 0.85),
     "main_user_share": (0.52, 0.34),
     "main_user_days_away": (24.0, 17.0),
     "main_user_cover": (0.2, 0.8),
@@ -81,6 +82,7 @@ TWO_ACCOUNTS: Final[Mapping[str, tuple[Value, Value]]] = {
     "returns": (2.0, 2.0),
     "renewals_survived": (2.0, 5.0),
     "renewal_inferred": (0.0, 0.0),
+    "renewal_by_hand": (0.0, 1.0),
     "renews_in_horizon": (1.0, 1.0),
     "plan": ("Pro", "Pro"),
     "billing_period": ("monthly", "annual"),
@@ -139,8 +141,12 @@ def page() -> str:
         "",
         "Every sentence of every feature, with made-up values, as `make reasons` writes it from the catalogue. It is",
         "chosen by case: whether the feature raises or lowers the risk of this account, whether its value is missing,",
-        "nothing or one, and whether the account used it too rarely for anything to be usual (few). Features without a",
-        "sentence of a case use the one for its direction.",
+        "nothing or one, whether a share is of more than the whole (over), and whether the account used it too rarely",
+        "for anything to be usual (few). Features without a sentence of a case use the one for its direction.",
+        "",
+        "What is *normal* for an account, or *usual*, is what it did in the 84 days before the last 28, per 28 days.",
+        "How long tickets usually take is the mean of the forty weeks before the last twelve. Where this is not known,",
+        "because the account is too young or days were lost, the sentence goes without it.",
     ]
     features = listed(["pricing"], categories=["accounts.tier"], kinds=["shift_published"])
     for feature in features:
@@ -161,7 +167,8 @@ def _sentences(feature: Feature, features: tuple[Feature, ...]) -> Iterator[tupl
         account = 1 if case == "lowers" or (case == "one" and _known(feature, 1) == 1.0) else 0
         facts = {other.name: _known(other, account) for other in features}
         facts |= {"active_days_usual": 0.7, "usage_usual": 9.0} if case == "few" else {}
-        values: Mapping[str, Value] = {"missing": None, "zero": 0.0, "one": 1.0}
+        facts |= {"active_users_28": 61.0} if case == "over" else {}
+        values: Mapping[str, Value] = {"missing": None, "zero": 0.0, "one": 1.0, "over": 1.2}
         value = values.get(case, facts[feature.name])
         reason = {"value": value, "contribution": -0.4 if account else 0.4, "contradicts": False}
         said = [sentence(record, reason, facts, NIGHT, language) for language in ("en", "zh")]

@@ -209,6 +209,7 @@ def _subscriptions(draw: Draw, days: _Days, account_ids: list[str], recorded: bo
                     "term_months": draw(st.sampled_from([None, 12.0, 3.0, 1.0])),
                     "billing_period": draw(st.sampled_from([None, "monthly", "Annual", "quarterly", "now and then"])),
                     "renews_on": draw(st.none() | days.after(started_on)),
+                    "auto_renews": draw(st.sampled_from([None, True, False])),
                     "notice_on": draw(days.after(started_on) | days.day) if gave_notice else None,
                     "end_reason": None if ended_on is None else draw(st.sampled_from(["voluntary", "involuntary"])),
                     **version,

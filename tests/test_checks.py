@@ -176,6 +176,39 @@ def test_rows_of_unknown_accounts_warn_and_stop_when_they_are_all(check: Check) 
     assert [(1, Severity.WARN), (2, Severity.FATAL)] == [(each.failing, each.severity) for each in (some, all_)]
 
 
+@pytest.mark.parametrize("name", ["usage", "tickets", "page_visits"])
+def test_rows_before_their_account_began_warn_where_they_are_many(name: str, check: Check) -> None:
+    """A trial leaves a few; a fifth and more says that a start is no start, or that the account is another."""
+    table = CONTRACT[name]
+    late, early = (
+        [good_row(table, **{table.event_time: at}, **named(table, f"{at}-{place}")) for place in range(count)]
+        for at, count in (("2026-03-01 00:00:00", 4), ("2026-02-28 23:59:59", 2))
+    )
+    terms = [good_row(CONTRACT["subscriptions"], started_on="2026-03-01", subscription_id="S-1", ended_on=None)]
+    terms.append(terms[0] | {"subscription_id": "S-2", "started_on": "2026-03-20"})
+    assert [] == check(subscriptions=terms, **{name: late + early[:1]})
+    (violation,) = check(subscriptions=terms, **{name: late + early})
+    assert (f"{name}.{table.event_time}", 2, 6, Severity.WARN) == (
+        violation.place,
+        violation.failing,
+        violation.rows,
+        violation.severity,
+    )
+    assert "lies before the account's first term" == violation.rule
+    assert "migration" in violation.remedy
+    assert "2026-02-28 23:59:59" in violation.examples[0]
+
+
+def test_without_terms_an_account_begins_when_it_was_opened(check: Check) -> None:
+    """By inactivity, terms or not."""
+    usage = [good_row(CONTRACT["usage"], event_id=None), good_row(CONTRACT["usage"], occurred_at="2026-01-01")]
+    settings = '[churn]\ndefinition = "inactivity"\n'
+    (violation,) = check(settings, usage=usage)
+    assert ("usage.occurred_at", 1, 2) == (violation.place, violation.failing, violation.rows)
+    assert "lies before the account was opened" == violation.rule
+    assert "created_at" in violation.remedy
+
+
 def test_versions_of_a_row_share_its_key(check: Check) -> None:
     """With recorded_at a key may stand once for each time; without it, or twice at one time, it may not."""
     terms = CONTRACT["subscriptions"]

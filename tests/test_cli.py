@@ -3,19 +3,23 @@
 import csv
 import json
 import math
+import os
 import re
 import shlex
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import click
 import pandas as pd
 import pytest
-from command_line import SPARSE, churn, churn_process
+from command_line import CHURN, ONE_THREAD, SPARSE, churn, churn_process
 from sqlalchemy import select
 
 from pipeline.cli import main
-from pipeline.schema import PUBLISHED, RUNS
+from pipeline.glossary import GLOSSARY
+from pipeline.schema import PUBLISHED, RUNS, UNSCORED
 from pipeline.store import book, connect, night, reading
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,6 +131,17 @@ def test_a_folder_that_is_no_demo_is_not_written_into(tmp_path: Path) -> None:
     assert ["churn.toml"] == [path.name for path in tmp_path.iterdir()]
 
 
+def test_a_night_says_which_file_it_wrote(
+    trained_demo: Path, listed: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its rows, as `churn export` does; whoever reads the screen does not have to look for it."""
+    monkeypatch.chdir(tmp_path)
+    env = {"CHURN__STORE__URL": f"sqlite:///{tmp_path}/churn.db", **SPARSE}
+    page = churn("score", "-c", trained_demo, "--out", "tonight.csv", env=env).stdout.splitlines()
+    assert f"Wrote {len(listed):,} accounts to tonight.csv." == page[-1]
+    assert page[-2].startswith("One account: ")
+
+
 @pytest.mark.parametrize("out", ["nowhere/night.csv", "night.xlsx"])
 def test_a_night_is_not_begun_when_its_file_could_not_be_written(out: str, trained_demo: Path, tmp_path: Path) -> None:
     """A night that was published and still ends with "wrong usage" would be run again by a careful operator."""
@@ -217,6 +232,7 @@ def test_a_rerun_gives_the_same_values_and_no_second_row(
     assert 0 == done.exit_status, done.stderr
     with (tmp_path / "again.csv").open(encoding="utf-8", newline="") as content:
         assert listed == list(csv.DictReader(content))
+    assert (str(tmp_path / "again.csv"), len(listed)) == (done.record()["exported"], done.record()["rows_exported"])
     after = published(store)
     assert [NIGHT] == [night["as_of"] for night in after]
     differing = {key for key in after[0] if after[0][key] != before[0][key]}
@@ -272,6 +288,46 @@ def test_explain_shows_reasons_that_add_up(trained_demo: Path, listed: list[dict
     assert (row["account_id"], float(row["risk"])) == (record["account_id"], record["risk"])
 
 
+@pytest.mark.parametrize("arguments", [["explain", "A-00001"], ["explain", "A-00001", "--json"], ["doctor"]])
+def test_a_reader_that_has_gone_ends_the_command_quietly(arguments: list[str], trained_demo: Path) -> None:
+    """`churn explain X | head -1`: no traceback, no remark of the interpreter, the status of a closed pipe."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [CHURN, *arguments, "-c", trained_demo]
+    ran = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, check=False, env=os.environ | ONE_THREAD)
+    os.close(writes)
+    assert (128 + signal.SIGPIPE, b"") == (ran.returncode, ran.stderr)
+
+
+def test_what_the_words_mean_is_said_where_the_page_says_it_is(trained_demo: Path) -> None:
+    """Every state, and every word that stands above a column or beside a sentence, in the help and in the README."""
+    told = churn("explain", "--help").stdout
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for words, meaning in GLOSSARY.items():
+        assert re.search(rf"^  {re.escape(words)} ", told, re.MULTILINE)
+        assert f"| {words} | {meaning} |" in readme
+    for word in (
+        "at stake",
+        "band",
+        "log-odds",
+        "without it",
+        "main reason",
+        "candidate",
+        "payment",
+        "watch",
+        "new",
+        *UNSCORED,
+    ):
+        assert any(word in words for words in GLOSSARY), word
+    assert "churn explain --help" in churn("explain", "-c", trained_demo, "A-00001").stdout.splitlines()[-1]
+
+
+def test_the_readme_gives_the_exit_statuses_as_the_help_does() -> None:
+    [statuses] = re.findall(r"Exit status: .+?\n\n", churn("--help").stdout, re.DOTALL)
+    told = " ".join(statuses.split())
+    assert told in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
 def test_explain_says_why_an_account_has_no_risk(trained_demo: Path) -> None:
     engine = connect(f"sqlite:///{trained_demo.parent / 'churn.db'}")
     with reading(engine) as connection:
@@ -291,6 +347,7 @@ def test_explain_says_why_an_account_has_no_risk(trained_demo: Path) -> None:
         (["export", "--out", "x.csv", "--as-of", "2020-01-01"], "The night of 2020-01-01 is not published"),
         (["export", "--out", "x.xlsx"], "'x.xlsx' does not say what format to write"),
         (["export", "--out", "nowhere/x.csv"], "nowhere/x.csv cannot be written"),
+        (["export", "--out", "."], ". is a folder. Name a file in it, such as night.csv"),
     ],
 )
 def test_what_was_never_published_cannot_be_shown(

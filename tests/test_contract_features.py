@@ -68,6 +68,31 @@ def test_next_renewal(engine: Any) -> None:
         assert expected == (row["days_to_renewal"], row["renewal_inferred"], row["renews_in_horizon"]), promise
 
 
+BY_ITSELF: list[tuple[str, list[Row], float | None]] = [
+    ("by itself", [{"term_months": 12.0, "auto_renews": True}], 0),
+    ("only by hand", [{"term_months": 12.0, "auto_renews": False}], 1),
+    ("nobody says", [{"term_months": 12.0, "auto_renews": None}], 0),
+    ("no renewal ahead", [{"term_months": 1.0, "auto_renews": False}], None),
+    ("another product ends later", [{"term_months": m, "auto_renews": m == 3.0} for m in (3.0, 12.0)], 0),
+    ("one of two that end on one day", [{"term_months": 3.0, "auto_renews": each} for each in (True, False)], 1),
+]
+
+
+def test_what_does_not_renew_by_itself(engine: Any) -> None:
+    """The flag of the term to renew next is shown as it stands, edited in place or not: no model learns from it."""
+    every = [(promise, each) for promise, several, _ in BY_ITSELF for each in several]
+    rows = [term(ago(10), subscription_id=f"S{n}", account_id=name, **each) for n, (name, each) in enumerate(every)]
+    found = asked(engine, {"subscriptions": rows})
+    assert {promise: by_hand for promise, _, by_hand in BY_ITSELF} == {
+        promise: row["renewal_by_hand"] for promise, row in found.items()
+    }
+
+
+def test_without_the_flag_a_contract_is_said_to_renew(engine: Any) -> None:
+    rows = [term(ago(10), account_id="A1", term_months=12.0)]
+    assert asked(engine, {"subscriptions": rows})["A1"]["renewal_by_hand"] == 0
+
+
 SURVIVED: list[tuple[str, list[Row], float | None]] = [
     ("a year has passed twice", [term(date(2024, 3, 1), term_months=12.0)], 2),
     ("the day of the renewal is not over", [term(date(2024, 3, 15), term_months=12.0)], 1),
@@ -327,6 +352,10 @@ def test_a_further_column_has_words_of_its_own() -> None:
 
 # --- words ----------------------------------------------------------------------------------------------------------
 
+RENEWS = {"renewal_inferred": 0.0, "renewal_by_hand": 0.0}
+INFERRED = {"renewal_inferred": 1.0, "renewal_by_hand": 0.0}
+BY_HAND = {"renewal_inferred": 0.0, "renewal_by_hand": 1.0}
+
 SENTENCES: list[tuple[str, str, float, dict[str, float | str], Language]] = [
     (
         "Their price rose by 18 % on 1 October with no more seats.",
@@ -343,13 +372,36 @@ SENTENCES: list[tuple[str, str, float, dict[str, float | str], Language]] = [
         "zh",
     ),
     (
+        "Their price rose by 18 % on 1 October with no more seats, and the contract renews on 14 December.",
+        "price_rise_364",
+        0.18,
+        {"price_rise_364": 0.18, "days_since_price_rise": 32.0, "days_to_renewal": 42.0, **RENEWS},
+        "en",
+    ),
+    (
+        "10 月 1 日涨价 18%,席位没有增加;合同 12 月 14 日续约。",
+        "price_rise_84",
+        0.18,
+        {"price_rise_364": 0.18, "days_since_price_rise": 32.0, "days_to_renewal": 42.0, **RENEWS},
+        "zh",
+    ),
+    (
         "The contract renews on 14 December or so, judging by their billing.",
         "days_to_renewal",
         42.0,
-        {"renewal_inferred": 1.0},
+        INFERRED,
         "en",
     ),
-    ("合同 12 月 14 日前后(按付费周期推算)续约。", "days_to_renewal", 42.0, {"renewal_inferred": 1.0}, "zh"),
+    ("合同 12 月 14 日前后(按付费周期推算)续约。", "days_to_renewal", 42.0, INFERRED, "zh"),
+    ("The contract ends on 14 December, unless it is renewed.", "days_to_renewal", 42.0, BY_HAND, "en"),
+    ("合同 12 月 14 日到期,不会自动续约。", "days_to_renewal", 42.0, BY_HAND, "zh"),
+    (
+        "The contract does not end before 14 December.",
+        "renews_in_horizon",
+        0.0,
+        {**BY_HAND, "days_to_renewal": 42.0},
+        "en",
+    ),
     (
         "They moved up to the plan max in the last twelve weeks and pay 250 a month, against 100 before.",
         "plan_change_84",
@@ -377,12 +429,12 @@ def test_sentences(expected: str, feature: str, value: float, facts: dict[str, A
 
 
 def test_one_rise_is_said_once() -> None:
-    """Reasons that speak of the same rise weigh together; the renewal is said beside it."""
-    facts = {"price_rise_364": 0.18, "days_since_price_rise": 32.0, "days_to_renewal": 73.0, "renewal_inferred": 0.0}
+    """Reasons that speak of the same rise weigh together, the renewal that it comes before among them."""
+    facts = {"price_rise_364": 0.18, "days_since_price_rise": 32.0, "days_to_renewal": 73.0, **RENEWS}
     reasons = [
         {"family": "contract", "feature": name, "value": value, "contribution": 0.2}
         for name, value in [("price_rise_84", 0.18), ("price_rise_364", 0.18), ("days_to_renewal", 73.0)]
     ]
-    rise, renewal = top_sentences(reasons, RECORDS, facts, NIGHT)
-    assert (rise.text, rise.contribution) == ("Their price rose by 18 % on 1 October with no more seats.", near(0.4))
-    assert renewal.text == "The contract renews on 14 January 2027."
+    [rise] = top_sentences(reasons, RECORDS, facts, NIGHT)
+    expected = "Their price rose by 18 % on 1 October with no more seats, and the contract renews on 14 January 2027."
+    assert (rise.text, rise.contribution) == (expected, near(0.6))

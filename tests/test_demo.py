@@ -14,13 +14,20 @@ NIGHT = re.compile(
     r"(\d+ lapsed)?)? · \d+ in 100 leave in 60 days\n"
     r"Accounts at high risk \(\d+ % or more\): (?P<high>\d+) · at medium risk \(\d+ % or more\): (?P<medium>\d+)"
 )
-ENTRY = re.compile(
-    r" (?P<place>\d)  \S.+?  +(1 in \d+|\d in 10) +MRR +[\d,]+ +at stake +(?P<at_stake>[\d,]+) +CSM \w+@example\.com"
-    r"   A-\d+"
+ORDER = re.compile(
+    r"Most MRR at stake first \(risk × MRR, USD\)\. Not listed: accounts at low risk(, \d+ new)?"
+    r"(, \d+ whose main reason is billing)?\."
 )
-GROUP = re.compile(r"    (?P<accounts>\d+) accounts, one call; the odds and reasons are those of .+\.")
+ENTRY = re.compile(
+    r" (?P<place>\d)  \S.+?  +(1 in \d+|\d in \d+) +(high|medium)  MRR +[\d,]+  at stake +(?P<at_stake>[\d,]+)"
+    r"  CSM \w+@example\.com +A-\d+"
+)
+GROUP = re.compile(
+    r"    (?P<accounts>\d+) accounts, one call: MRR and at stake are of (both|all \d+); odds and reasons are those of "
+    r".+\."
+)
 REASON = re.compile(r"    [A-Z\d].*\.")
-SKILL = re.compile(r"How good is this\? .+   churn backtest")
+SKILL = re.compile(r"How good is this\? .+   churn backtest(\nSimple lists found: by MRR \d+ %, by .+\.)?")
 NEXT = re.compile(
     r"One account: churn explain (?P<account>A-\d+) -c (?P<config>\S+) · Your own data: churn init FOLDER"
 )
@@ -52,10 +59,12 @@ def test_the_same_seed_gives_the_same_values_at_any_thread_count(
 
 def test_the_screen_is_a_list_with_reasons(two_threads: tuple[Answer, Path], tmp_path: Path) -> None:
     """The night, up to five calls by what is at stake, two sentences each, the skill, and where to go on."""
-    first, second, blank, *entries, blank_too, skill, onward = two_threads[0].stdout.rstrip("\n").split("\n")
-    assert ("", "") == (blank, blank_too)
-    night = NIGHT.fullmatch(f"{first}\n{second}")
-    assert night, (first, second)
+    top, calls, closing = two_threads[0].stdout.rstrip("\n").split("\n\n")
+    heading, _, order = top.rpartition("\n")
+    entries = calls.split("\n")
+    night = NIGHT.fullmatch(heading)
+    assert night, heading
+    assert ORDER.fullmatch(order), order
     assert 250 == int(night["accounts"]) + int(night["leaving"] or 0)
     shown = [ENTRY.fullmatch(line) for line in entries if not line.startswith("    ")]
     assert all(shown), entries
@@ -69,6 +78,7 @@ def test_the_screen_is_a_list_with_reasons(two_threads: tuple[Answer, Path], tmp
     reasons = [line for line in entries if line.startswith("    ") and not GROUP.fullmatch(line)]
     assert all(REASON.fullmatch(line) for line in reasons), reasons
     assert len(shown) <= len(reasons) <= 2 * len(shown)
+    skill, _, onward = closing.rpartition("\n")
     assert SKILL.fullmatch(skill), skill
     following = NEXT.fullmatch(onward)
     assert following, onward

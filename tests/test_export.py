@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -213,15 +214,72 @@ def test_what_cannot_be_written_is_said(store: Engine, tmp_path: Path) -> None:
         export_night(store, tmp_path / "nowhere" / "book.csv")
 
 
-@pytest.mark.parametrize("source", ["accounts.csv", "*.csv"])
-def test_no_source_is_written_over(source: str, tmp_path: Path) -> None:
-    """A slip of the hand must not cost the company its table of accounts."""
+def company(folder: Path, **sources: Any) -> Settings:
+    given = {"accounts": "accounts.csv", "usage": "usage.parquet"} | sources
+    return Settings(folder=folder, data=given, churn={"definition": "inactivity"})
+
+
+def test_a_place_where_nothing_can_be_written_is_told_with_its_remedy(tmp_path: Path) -> None:
+    """A folder, one that is not there, a name that no file system takes: told before hours of work, each as it is."""
+    settings = company(tmp_path)
+    with pytest.raises(
+        UsageError, match=rf"^{tmp_path} is a folder\. Name a file in it, such as {tmp_path}/night\.csv"
+    ):
+        refuse_destination(tmp_path, settings)
+    with pytest.raises(UsageError, match=rf"there is no folder {tmp_path}/no\. Name a folder that exists"):
+        refuse_destination(tmp_path / "no" / "night.csv", settings)
+    with pytest.raises(UsageError, match=r"cannot be written: File name too long\. Name another file or folder\.$"):
+        refuse_destination(tmp_path / f"{'x' * 300}.csv", settings)
+    refuse_destination(tmp_path / "night.csv", settings)
+    assert [] == list(tmp_path.iterdir()), "to try leaves nothing"
+
+
+def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path) -> None:
+    """Root may write everywhere, so it becomes nobody for a moment."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    settings, me = company(tmp_path), os.geteuid()
+    os.seteuid(me or 65534)
+    try:
+        with pytest.raises(
+            UsageError, match=rf"Permission denied\. Name a folder that you may write in, or .* {closed}\."
+        ):
+            refuse_destination(closed / "night.csv", settings)
+    finally:
+        os.seteuid(me)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "accounts.csv",
+        "*.csv",
+        {"sql": "SELECT * FROM 'accounts.csv' WHERE kind <> 'spam'"},
+        {"sql": "SELECT * FROM read_csv(['./accounts.csv'], all_varchar = true)"},
+        {"sql": 'SELECT * FROM "accounts.csv"'},
+        {"sql": "SELECT * FROM 'acc*.csv'"},
+        {"sql": "SELECT * FROM 'FOLDER/accounts.csv'"},
+    ],
+    ids=str,
+)
+def test_no_source_is_written_over(source: Any, tmp_path: Path) -> None:
+    """A slip of the hand must not cost the company its table of accounts, nor a file that a query reads."""
     (tmp_path / "accounts.csv").write_text("account_id\n", encoding="utf-8")
-    sources = {"accounts": source, "usage": "usage.parquet"}
-    company = Settings(folder=tmp_path, data=sources, churn={"definition": "inactivity"})
-    with pytest.raises(UsageError, match=r"accounts\.csv is a source: \[data\] accounts = "):
-        refuse_destination(tmp_path / ".." / tmp_path.name / "accounts.csv", company)
-    refuse_destination(tmp_path / "night.csv", company)
+    if isinstance(source, dict):
+        source = {"sql": source["sql"].replace("FOLDER", str(tmp_path))}
+    settings = company(tmp_path, accounts=source)
+    with pytest.raises(UsageError, match=r"accounts\.csv is a source: \[data\] accounts = .* Name another file"):
+        refuse_destination(tmp_path / ".." / tmp_path.name / "accounts.csv", settings)
+    refuse_destination(tmp_path / "night.csv", settings)
+
+
+@pytest.mark.parametrize("name", ["churn.toml", "churn.db", "mlflow.db"])
+def test_neither_settings_nor_store_nor_models_are_written_over(name: str, tmp_path: Path) -> None:
+    """With --format any name is taken, and after a slip of the hand there was no churn.toml."""
+    (tmp_path / name).write_text("precious", encoding="utf-8")
+    config = tmp_path / "churn.toml"
+    with pytest.raises(UsageError, match=rf"{name} is in use here: it holds .*\. Name another file"):
+        refuse_destination(tmp_path / name, company(tmp_path), "csv", config)
 
 
 def test_without_a_store_there_is_nothing_to_export(tmp_path: Path) -> None:

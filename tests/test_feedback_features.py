@@ -86,18 +86,28 @@ CASES: list[tuple[str, list[Answer], dict[str, Any]]] = [
     ("nor a day after it", [("nps", 365, 1.0)], {"detractor": None, "nps_last": 1.0}),
     (
         "silent for more than twice as long as usual",
-        [("nps", 250, 9.0), ("csat", 340, 5.0), ("nps", 450, 9.0)],
+        [("nps", 250, 9.0), ("nps", 340, 5.0), ("nps", 450, 9.0)],
         {"days_since_answer": 250, "usual_answer_gap_days": 100.0, "answer_silence_ratio": 2.5},
     ),
     (
         "two answers of one day are one occasion",
-        [("nps", 30, 9.0), ("csat", 30, 5.0), ("nps", 90, 9.0)],
+        [("nps", 30, 9.0), ("nps", 30, 5.0), ("nps", 90, 9.0), ("nps", 150, 9.0)],
         {"usual_answer_gap_days": 60.0, "answer_silence_ratio": 0.5},
     ),
     (
-        "after a single answer nothing is usual",
-        [("nps", 30, 9.0), ("csat", 30, 4.0)],
+        "two answers of one kind and one of another are no rhythm",
+        [("nps", 30, 9.0), ("csat", 65, 4.0), ("nps", 100, 9.0)],
         {"usual_answer_gap_days": None, "answer_silence_ratio": None, "days_since_answer": 30},
+    ),
+    (
+        "the rhythm is that of the kind answered on most days, the silence that of all kinds",
+        [("nps", 20, 9.0), *(("csat", days, 4.0) for days in (40, 50, 60, 70)), ("nps", 300, 9.0), ("nps", 301, 9.0)],
+        {"usual_answer_gap_days": 10.0, "answer_silence_ratio": 2.0, "days_since_answer": 20},
+    ),
+    (
+        "of kinds answered on as many days it is the quicker one",
+        [(kind, days * gap, 3.0) for kind, gap in (("nps", 10), ("csat", 30)) for days in (1, 2, 3)],
+        {"usual_answer_gap_days": 10.0, "answer_silence_ratio": 1.0},
     ),
     ("two years back is the farthest", [("nps", 728, 2.0)], {"nps_last": 2.0, "days_since_answer": 728}),
     ("and beyond is forgotten", [("nps", 729, 2.0)], {"nps_last": None, "days_since_answer": None}),

@@ -38,7 +38,7 @@ def test_what_became_known_later_changes_nothing(judged: Backtest) -> None:
 
 def test_it_beats_the_baseline_on_the_same_rows(judged: Backtest) -> None:
     baseline = judged.baselines["days to renewal"]
-    assert judged.baselines.keys() == {"days to renewal", "logistic model"}
+    assert judged.baselines.keys() == {"MRR", "days to renewal", "logistic model"}
     assert (judged.model.rows, judged.model.departures) == (baseline.rows, baseline.departures)
     assert judged.model.figures["auc"].low > baseline.figures["auc"].high
     assert judged.model.figures["recall"].value > baseline.figures["recall"].value
@@ -73,7 +73,9 @@ def test_its_record_is_json(judged: Backtest) -> None:
 
 
 def test_a_history_too_short_says_what_was_known_and_what_is_needed() -> None:
-    with pytest.raises(NoTestDate, match=r"Departures known on .*: 0 \(58 days before.*a model needs 30"):
+    with pytest.raises(
+        NoTestDate, match=r"Departures known on .*: 0 \(58 days before.*a model needs 30.*bring older rows"
+    ):
         backtest(known_risk(300, 2).frame, FEATURES, need_days=NEED, horizon_days=28, capacity=10)
 
 

@@ -118,8 +118,10 @@ def test_what_cannot_be_formed_is_null_and_not_zero() -> None:
 
 def test_baselines_sort_as_a_manager_would_and_need_their_column() -> None:
     frame = pd.DataFrame({"days_to_renewal": [90.0, 3.0, np.nan], "days_since_use": [2.0, np.nan, 30.0]})
+    frame["mrr"] = [10.0, np.nan, 500.0]
     scores = baseline_scores(frame)
+    assert [2, 0, 1] == np.argsort(-scores["MRR"]).tolist()
     assert [1, 0, 2] == np.argsort(-scores["days to renewal"]).tolist()
     assert [1, 2, 0] == np.argsort(-scores["last use"]).tolist()  # no use on record is the longest silence
     assert baseline_scores(frame[["days_since_use"]]).keys() == {"last use"}
-    assert baseline_scores(frame.assign(days_since_use=np.nan)).keys() == {"days to renewal"}
+    assert baseline_scores(frame.assign(days_since_use=np.nan, mrr=np.nan)).keys() == {"days to renewal"}

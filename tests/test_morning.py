@@ -7,16 +7,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, reason, run, scored
 from sqlalchemy import Engine
 
+from models.backtest import Backtest
+from models.evaluate import Evaluation, Figure
 from pipeline.book import make_book
-from pipeline.morning import account_page, list_page, skill_line
+from pipeline.morning import account_page, list_page
 from pipeline.publication import publish
+from pipeline.skill import skill_line, skill_table
 from pipeline.store import connect, night, reading
 
 HEADLINE: dict[str, Any] = {
+    "currency": "EUR",
+    "definition": "subscription",
     "demo": False,
     "customers": 28,
     "states": {"candidate": 7, "watch": 20, "new": 1, "leaving": 1, "lapsed": 2},
@@ -66,11 +72,16 @@ def test_a_group_is_one_entry_with_its_sum(store: Engine) -> None:
     """The parent's name, how many accounts it stands for, what is at stake in all of them, the worst one's reasons."""
     page = shown_list(store, group_of_three())
     first, second = (line for line in page if re.match(r" \d  ", line))
-    assert re.match(r" 1  Customer 0 +3 in 5 .*MRR +6,000 .*at stake +1,850 .*CSM mei@example.com", first), first
-    assert re.match(r" 2  Customer 3 +2 in 5 .*MRR +4,000 .*at stake +1,600 ", second), second
-    assert first.endswith("   A-00001")
-    assert "    3 accounts, one call; the odds and reasons are those of Customer 1." in page
-    assert "One account: churn explain A-00001 · Your own data: churn init FOLDER" in page
+    assert first == " 1  Customer 0  3 in 5  high  MRR 6,000  at stake 1,850  CSM mei@example.com  A-00001"
+    assert second == " 2  Customer 3  2 in 5  high  MRR 4,000  at stake 1,600  CSM mei@example.com  A-00003"
+    assert (
+        "    3 accounts, one call: MRR and at stake are of all 3; odds and reasons are those of Customer 1." in page
+    ), page
+
+
+def test_a_group_without_money_has_nothing_to_add_up(store: Engine) -> None:
+    page = shown_list(store, group_of_three().assign(mrr=None))
+    assert "    3 accounts, one call: odds and reasons are those of Customer 1." in page
 
 
 def test_the_headline_says_what_it_counts(store: Engine) -> None:
@@ -78,6 +89,69 @@ def test_the_headline_says_what_it_counts(store: Engine) -> None:
     [first, second, *_] = shown_list(store, group_of_three())
     assert first == "Night of Mon 2 Nov 2026 · 28 accounts, besides 1 leaving and 2 lapsed · 5 in 100 leave in 60 days"
     assert second == "Accounts at high risk (17 % or more): 3 · at medium risk (10 % or more): 4"
+
+
+@pytest.mark.parametrize(
+    ("mrr", "headline", "told"),
+    [
+        (9.0, {}, "Most MRR at stake first (risk × MRR, EUR). Not listed: accounts at low risk, 1 new."),
+        (
+            9.0,
+            {"states": {"new": 72, "payment": 1315}},
+            "Most MRR at stake first (risk × MRR, EUR). Not listed: accounts at low risk, 72 new, 1,315 whose main "
+            "reason is billing.",
+        ),
+        (
+            9.0,
+            {"states": {}, "definition": "inactivity"},
+            "Most orders at stake first (risk × orders in 30 days, EUR). Not listed: accounts at low risk.",
+        ),
+        (None, {"states": {}, "definition": "inactivity"}, "Highest risk first. Not listed: accounts at low risk."),
+    ],
+)
+def test_the_list_says_how_it_is_sorted_and_who_is_not_on_it(
+    store: Engine, mrr: float | None, headline: dict[str, Any], told: str
+) -> None:
+    """More may be at stake in an account at low risk than in the first of the list: nobody has to wonder."""
+    page = shown_list(store, group_of_three().assign(mrr=mrr), **headline)
+    assert [told, ""] == page[2:4]
+
+
+def test_without_subscriptions_no_money_is_called_recurring(store: Engine) -> None:
+    """It is what they ordered, per 30 days: the sentences of such a company say "Orders of 322 GBP" as well."""
+    page = shown_list(store, group_of_three(), definition="inactivity", currency="GBP")
+    [first] = [line for line in page if line.startswith(" 1  ")]
+    assert "  orders 6,000  at stake 1,850  " in first
+    assert (
+        "    3 accounts, one call: orders and at stake are of all 3; odds and reasons are those of Customer 1." in page
+    )
+    assert "orders 2,000 GBP in 30 days · at stake 1,200" in shown_account(store, "A-00001")
+    assert "MRR" not in "\n".join(page) + shown_account(store, "A-00001")
+
+
+def test_columns_stand_below_one_another(store: Engine) -> None:
+    """A Chinese character is two cells wide, a name may be cut, an amount or an owner may be missing."""
+    frame = scored(4).assign(risk=[0.5, 0.11, 0.4, 0.3], mrr=[1e6, 12.0, None, 3.0])
+    frame["name"] = ["崂山同德齿科", "B" * 40, "Crème & Co", None]
+    frame["owner"] = ["ines@e.com", None, "mei@e.com", "mei@e.com"]
+    for row, risk in enumerate(frame["risk"]):
+        log_odds = math.log(risk / (1 - risk))
+        for holder in (frame.at[row, "reasons"][-1], frame.at[row, "families"]):
+            key = "contribution" if "contribution" in holder else "usage"
+            holder[key] += log_odds - frame.at[row, "log_odds"]
+        frame.loc[row, "log_odds"] = log_odds
+    assert [line for line in shown_list(store, frame) if re.match(r" \d  ", line)] == [
+        " 1  崂山同德齿科                  1 in 2  high    MRR 1,000,000  at stake 500,000  CSM ines@e.com  A-00000",
+        " 2  BBBBBBBBBBBBBBBBBBBBBBBBBBBB  1 in 9  medium  MRR        12  at stake       1                  A-00001",
+        " 3  A-00003                       1 in 3  high    MRR         3  at stake       1  CSM mei@e.com   A-00003",
+        " 4  Crème & Co                    2 in 5  high                                     CSM mei@e.com   A-00002",
+    ]
+
+
+@pytest.mark.parametrize(("demo", "onward"), [(False, ""), (True, " · Your own data: churn init FOLDER")])
+def test_only_a_demo_leads_to_data_of_ones_own(store: Engine, demo: bool, onward: str) -> None:
+    """Whoever reads a night of their own has been there."""
+    assert f"One account: churn explain A-00001{onward}" == shown_list(store, group_of_three(), demo=demo)[-1]
 
 
 @pytest.mark.parametrize(("until", "told"), [("2026-11-01", False), ("2026-10-31", True), (None, False)])
@@ -109,9 +183,9 @@ def test_an_account_is_explained_as_it_is_listed(store: Engine) -> None:
     lines = [re.fullmatch(r" +([+-]\d+\.\d{3}) +(?:[\d.]+ %)? *(.*)", line) for line in page.splitlines()]
     table = [(float(line[1]), line[2]) for line in lines if line]
     assert [
-        (0.7, f"main reason          {listed[0]}"),
-        (0.5, f"adds                 {listed[1]}"),
-        (-0.2, "speaks for staying   Last used 9 days ago."),
+        (0.7, f"main reason         {listed[0]}"),
+        (0.5, f"adds                {listed[1]}"),
+        (-0.2, "speaks for staying  Last used 9 days ago."),
     ] == table[:3]
     *parts, total = [contribution for contribution, _ in table]
     assert total == pytest.approx(math.fsum(parts), abs=0.0005 * len(table))
@@ -144,15 +218,72 @@ def test_an_order_no_better_than_chance_is_called_that() -> None:
     assert "found 33 %" in skill_line({"backtest": skill | {"auc": {"value": 0.7, "low": 0.6, "high": 0.8}}})
 
 
-def test_the_skill_line_hides_no_simple_model() -> None:
-    """A logistic regression is named with its figure, better or worse: whoever reads may want the simpler one."""
-    shares = {"model": 0.44, "days to renewal": 0.2, "last use": 0.11, "logistic model": 0.49}
+def test_the_skill_line_hides_no_simple_list() -> None:
+    """A list by size, a logistic regression: named with their figures, better or worse, whatever one may prefer."""
+    shares = {"model": 0.44, "MRR": 0.4, "days to renewal": 0.2, "last use": 0.11, "logistic model": 0.49}
     skill = {
         "mrr_recall": {name: {"value": share} for name, share in shares.items()},
         "enough": True,
         "capacity": 120,
     }
-    assert skill_line({"backtest": skill}) == (
-        "How good is this? It found 44 % of the MRR that later left, with 120 accounts on each list; a list by renewal "
-        "date 20 %, by last use 11 %, by logistic regression 49 %.   churn backtest"
+    told = (
+        "How good is this? It found 44 % of the MRR later lost, with 120 accounts on each list.   churn backtest\n"
+        "Simple lists found: by MRR 40 %, by renewal date 20 %, by last use 11 %, by logistic regression 49 %."
     )
+    assert told == skill_line({"backtest": skill})
+    assert told.replace("MRR", "orders") == skill_line({"backtest": skill, "definition": "inactivity"})
+
+
+def test_a_night_published_before_there_were_so_many_lists_still_prints() -> None:
+    skill = {
+        "mrr_recall": {"model": {"value": None}, "days to renewal": {"value": None}},
+        "recall": {"model": {"value": 0.4}, "days to renewal": {"value": 0.1}},
+        "enough": True,
+        "capacity": 1,
+    }
+    assert skill_line({"backtest": skill}) == (
+        "How good is this? It found 40 % of those that later left, with 1 account on each list.   churn backtest\n"
+        "Simple lists found: by renewal date 10 %."
+    )
+    alone = {**skill, "recall": {"model": {"value": 0.4}}}
+    assert "\n" not in skill_line({"backtest": alone})
+
+
+def test_the_backtest_is_a_table_with_a_line_for_each_list() -> None:
+    """It fits a terminal of 120 columns however many lists there are; figures that orders lack stand below."""
+
+    def judged(**figures: float) -> Evaluation:
+        told = {name: Figure(value, value - 0.05, value + 0.05) for name, value in figures.items()}
+        return Evaluation(told, 440, 9000, 2000, "2025-12-23", "2026-08-04", 120)
+
+    order = {"auc": 0.6, "average_precision": 0.1, "recall": 0.2, "mrr_recall": 0.3}
+    model = judged(**order | {"calibration_slope": 1.0, "calibration_error": 0.07})
+    baselines = {"MRR": judged(**order), "logistic model": model}
+    page = skill_table(Backtest(model, baselines, (), pd.DataFrame())).splitlines()
+    assert page[0] == "Tested on 440 churns; 2,000 accounts, 2025-12-23 to 2026-08-04; 120 accounts on each list."
+    assert [re.split(r" {2,}", line) for line in page[1:5]] == [
+        ["", "AUC", "average precision", "departures on the list", "their MRR on the list"],
+        *(
+            [
+                name,
+                "0.600 (0.550 to 0.650)",
+                "0.100 (0.050 to 0.150)",
+                "0.200 (0.150 to 0.250)",
+                "0.300 (0.250 to 0.350)",
+            ]
+            for name in ("model", "by MRR", "by logistic regression")
+        ),
+    ]
+    assert [re.split(r" {2,}", line) for line in page[6:]] == [
+        ["", "calibration slope", "calibration error"],
+        *([name, "1.000 (0.950 to 1.050)", "0.070 (0.020 to 0.120)"] for name in ("model", "by logistic regression")),
+    ]
+    assert max(map(len, page)) <= 120
+    assert page[5] == ""
+
+
+def test_a_backtest_without_money_has_no_column_for_it() -> None:
+    model = Evaluation(
+        {"auc": Figure(0.6, 0.5, 0.7), "mrr_recall": Figure(math.nan, math.nan, math.nan)}, 1, 1, 1, "", "", 1
+    )
+    assert "MRR" not in skill_table(Backtest(model, {}, (), pd.DataFrame()))

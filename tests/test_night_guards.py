@@ -155,7 +155,7 @@ def shown(env: dict[str, str], now: datetime) -> str:
 
 @pytest.mark.parametrize(
     ("hours", "told"),
-    [(36, "Night of Mon 1 Jun 2026 ·"), (37, "2026 (1 day old) ·"), (24 * 174 + 8, "2026 (174 days old) ·")],
+    [(36, "Night of Mon 1 Jun 2026 ·"), (37, "2026 (1 day old) ·"), (24 * 174 + 8, "2026 (5 months old) ·")],
 )
 def test_the_headline_says_when_the_night_is_old(
     hours: int, told: str, old_night: tuple[dict[str, str], Answer]
@@ -184,6 +184,34 @@ def test_doctor_minds_an_old_night_though_it_was_published_a_minute_ago(
     )  # it could start at 06:00 the day before
     assert fresh.is_well, fresh.told()
     assert not examine(trained_demo, "26h", datetime(2026, 6, 2, 8, 1, tzinfo=UTC)).is_well
+    for moment, told in (
+        (datetime(2026, 6, 3, tzinfo=UTC), "42.0 hours"),
+        (datetime(2026, 8, 1, tzinfo=UTC), "8 weeks"),
+    ):
+        seen = [each.seen for each in examine(trained_demo, "26h", moment).findings if each.what == "store"]
+        assert f"({told} since it could start)" in seen[0]
+
+
+def test_doctor_says_what_it_holds_a_night_against(
+    old_night: tuple[dict[str, str], Answer], trained_demo: Path
+) -> None:
+    """A demo's day stands still and so may [run] as_of, by intention or by mistake."""
+    demo = churn("doctor", "-c", trained_demo, "--max-age", "26h").stdout
+    assert "judged by its publication alone, for a demo's day stands still" in demo
+    fixed = store_finding(churn("doctor", "-c", trained_demo, "--max-age", "26h", "--json", env=old_night[0]))
+    assert "judged by the longer of the two, though [run] as_of = 2026-11-02 holds the day" in fixed["seen"]
+    assert "judged" not in churn("doctor", "-c", trained_demo).stdout
+
+
+def test_doctor_says_how_large_the_tables_are(trained_demo: Path) -> None:
+    """Of all files of a table together; a query has no size that could be read without asking it."""
+    data = trained_demo.parent / "data"
+    env = {"CHURN__DATA__TICKETS": f'{{"sql": "FROM \'{data}/tickets.parquet\'"}}'}
+    findings = churn("doctor", "-c", trained_demo, "--json", env=env).record()["findings"]
+    told = next(finding["seen"] for finding in findings if finding["what"] == "tables")
+    usage = sum(file.stat().st_size for file in (data / "usage").glob("*.parquet")) / 1e6
+    assert f", usage {usage:.1f} MB," in told
+    assert ", tickets by sql" in told
 
 
 def store_finding(answer: Answer) -> Any:

@@ -732,3 +732,63 @@ def test_departures_of_a_real_company(company: str, grace_days: int, seen_from: 
         assert expected == found.count().execute()
     finally:
         opened.close()
+
+
+TICKETS = "ticket_id,account_id,submitted_at,{name},satisfaction_score\n" + "".join(
+    f"T{n},00{n},2024-03-0{n} 10:00:00,{n}.5,4\n" for n in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "unit", "answered_at"),
+    [
+        ("first_response_time_minutes", "first_response_at", "minutes", "2024-03-02 10:02:30"),
+        ("FirstReplyHours", "first_response_at", "hours", "2024-03-02 12:30:00"),
+        ("time_to_resolution_days", "resolved_at", "days", "2024-03-04 22:00:00"),
+    ],
+)
+def test_a_duration_comes_with_the_line_that_makes_a_time_of_it(
+    tmp_path: Path, name: str, ours: str, unit: str, answered_at: str
+) -> None:
+    """Asked about, and ready as a comment: with it the table has the time, without it all else is as proposed."""
+    files = {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "tickets.csv": TICKETS.format(name=name)}
+    proposal = propose(folder_of(tmp_path, files))
+    told = " ".join(proposal.told().split())
+    assert f"does {name} (1.5, 2.5) count the {unit} from submitted_at on? Then it makes {ours}" in told
+    [ready] = [line for line in proposal.toml().splitlines() if line.startswith("# tickets = { sql = ")]
+    given = next(line for line in proposal.toml().splitlines() if line.startswith("tickets = "))
+    proposal.write().write_text(proposal.toml().replace(given, ready.removeprefix("# ")), encoding="utf-8")
+    opened = open_sources(read_settings(tmp_path / "churn.toml"))
+    try:
+        second = opened.tables["tickets"].filter(opened.tables["tickets"]["ticket_id"] == "T2").execute().iloc[0]
+        assert (4, answered_at) == (second["csat"], str(second[ours]))
+    finally:
+        opened.close()
+
+
+def test_a_number_without_a_unit_is_no_duration(tmp_path: Path) -> None:
+    files = {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "tickets.csv": TICKETS.format(name="reply_sla")}
+    assert "# tickets = {" not in propose(folder_of(tmp_path, files)).toml()
+
+
+@pytest.mark.parametrize(("rated_at", "asked"), [("", True), ("csat_at", False), ("recorded_at", False)])
+def test_a_rating_without_its_time_is_asked_about(tmp_path: Path, rated_at: str, asked: bool) -> None:
+    """Without the day of the answer, or versions, it teaches no model; nobody would guess that."""
+    more = rated_at or "agent"
+    rows = as_csv(
+        f"ticket_id,account_id,submitted_at,{more},satisfaction_score",
+        *(f"T{n},00{n},2024-03-01 10:00:00,{'2024-03-02' if rated_at else 'Ann'},4" for n in range(1, 10)),
+    )
+    proposal = propose(
+        folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "tickets.csv": rows})
+    )
+    told = " ".join(proposal.told().split())
+    assert asked == ("csat ← satisfaction_score (4) has no csat_at" in told)
+
+
+def test_ends_far_ahead_are_taken_for_none(tmp_path: Path) -> None:
+    contracts = CONTRACTS.replace(",,", ",9999-12-31,")
+    proposal = propose(folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": contracts}))
+    told = " ".join(proposal.told().split())
+    assert "Ends fifty years ahead, such as 9999-12-31, are read as none." in told
+    assert "No sampled term is still running" not in told

@@ -17,7 +17,16 @@ from sqlalchemy import Engine, func, select, update
 
 from pipeline.book import make_book
 from pipeline.errors import StoreError, StoreMissing, StoreOutdated
-from pipeline.publication import NIGHTS_WITH_INPUTS, PublicationRefused, check_staged, clean, flip, publish, stage
+from pipeline.publication import (
+    NIGHTS_WITH_INPUTS,
+    PublicationRefused,
+    check_staged,
+    clean,
+    flip,
+    publish,
+    refuse_store,
+    stage,
+)
 from pipeline.schema import CATALOGUES, INPUTS, RUNS, SCORES, STORE_VERSION
 from pipeline.store import (
     account,
@@ -455,9 +464,15 @@ def test_a_file_that_is_no_database_is_not_overwritten(store: Engine, path: Path
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """One failure, in one wording, whoever meets it first."""
     engine = connect(f"sqlite:///{tmp_path / 'nowhere' / 'churn.db'}")
-    with pytest.raises(StoreError, match="cannot be used: unable to open database file"):
-        prepare(engine)
+    told = []
+    for meets_it in (prepare, refuse_store, lambda engine: reading(engine).__enter__()):
+        with pytest.raises(StoreError, match="cannot be used: unable to open database file") as refused:
+            meets_it(engine)
+        told.append(str(refused.value))
+    assert 1 == len(set(told))
+    assert [] == list(tmp_path.iterdir())
     engine.dispose()
 
 

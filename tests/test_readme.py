@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
 from pipeline.cli import main
 from pipeline.demo.company import write_company
@@ -62,16 +63,18 @@ def test_the_first_screen_is_what_the_demo_prints() -> None:
     """One sentence, the command, then a list of the demo's shape: header, entries of two reasons, skill, next steps."""
     command, screen = re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)[:2]
     assert command == "make demo\n"
-    head, bands, *entries, skill, after = [line for line in screen.splitlines() if line]
+    head, bands, order, *entries, skill, lists, after = [line for line in screen.splitlines() if line]
     assert re.match(r"Demo, night of \w{3} \d+ \w{3} \d{4} · [\d,]+ accounts, .+ · \d+ in 100 leave in \d+ days", head)
     assert re.match(r"Accounts at high risk \(\d+ % or more\): \d+ · at medium risk ", bands)
+    assert order.startswith("Most MRR at stake first (risk × MRR, USD). Not listed: accounts at low risk, ")
     titles = [line for line in entries if re.match(r" ?\d+  \S", line)]
     assert titles
-    assert all(
-        re.search(r"1 in \d+ +MRR +[\d,]+ +at stake +[\d,]+ +CSM \S+@example.com +A-\d+", line) for line in titles
-    )
+    shape = r"1 in \d+ +(high|medium) +MRR +[\d,]+ +at stake +[\d,]+ +CSM \S+@example.com +A-\d+"
+    assert all(re.search(shape, line) for line in titles)
     assert skill.startswith("How good is this? It found ")
+    assert lists.startswith("Simple lists found: by MRR ")
     assert after.startswith("One account: churn explain A-")
+    assert max(map(cell_len, screen.splitlines())) <= 120
 
 
 def test_the_settings_shown_use_only_keys_that_exist() -> None:

@@ -302,7 +302,7 @@ SENTENCES: list[tuple[Language, str, float, dict[str, float], str]] = [
         "response_hours_trend",
         1.1,
         {"response_hours_84": 26.0, "response_hours_usual": 3.4},
-        "Their tickets of the last twelve weeks waited 26 hours for a first answer on average; earlier it was 3.",
+        "Their tickets of the last twelve weeks waited 26 hours for a first answer on average; earlier it was 3 hours.",
     ),
 ]
 

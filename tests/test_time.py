@@ -63,6 +63,10 @@ def agrees_on_labels(engine: Any, company: SmallCompany, rules: Rules) -> None:
                 if found.left_out != "not_active"
             }
             assert answers == labelled(history, as_of, company.today)
+            # So that too few churns are refused before a single label is made.
+            churned = churns(history, company.today).to_pyarrow().to_pylist()
+            labelled_churns = {(name, day) for name, (left, day, _) in answers.items() if left}
+            assert labelled_churns <= {(row["account_id"], row["churn_on"]) for row in churned}
 
 
 def agrees_on_churns(engine: Any, company: SmallCompany, rules: Rules) -> None:

@@ -29,6 +29,9 @@ CATALOGUE: dict[str, dict[str, Any]] = {
 CATALOGUE |= {feature.name: feature.as_record() for feature in events.listed(["shift_published"])}
 
 
+RENEWS = {"renewal_inferred": 0.0, "renewal_by_hand": 0.0}
+
+
 def record(en: str, zh: str = "-", *, quotable: bool = True, unit: str = "times", **cases: str) -> dict[str, Any]:
     words = {"raises": {"en": en, "zh": zh}} | {case: {"en": text, "zh": text} for case, text in cases.items()}
     return {"name": "x", "family": "usage", "unit": unit, "quotable": quotable, "words": words}
@@ -61,18 +64,32 @@ def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> 
             {"active_days_28": 6.0, "active_days_usual": 19.3},
         ),
         (
-            "14 people used it in the last 28 days; they pay for 50 seats.",
+            "14 of 50 paid seats are in use; three months ago it was 31.",
             "seat_share",
             "en",
             0.28,
-            {"active_users_28": 14.0, "seats": 50.0},
+            {"active_users_28": 14.0, "seats": 50.0, "active_users_past": 31.0},
         ),
         (
-            "One person used it in the last 28 days; they pay for 50 seats.",
+            "买了 50 个席位,现在在用 14 个,三个月前是 31 个。",
+            "seat_share",
+            "zh",
+            0.28,
+            {"active_users_28": 14.0, "seats": 50.0, "active_users_past": 31.0},
+        ),
+        (
+            "One of 50 paid seats is in use.",
             "seat_share",
             "en",
             0.02,
-            {"active_users_28": 1.0, "seats": 50.0},
+            {"active_users_28": 1.0, "seats": 50.0, "active_users_past": None},
+        ),
+        (
+            "61 people used it in the last 28 days, more than the 50 seats they pay for.",
+            "seat_share",
+            "en",
+            1.22,
+            {"active_users_28": 61.0, "seats": 50.0, "active_users_past": 31.0},
         ),
         (
             "Four tickets are still open; the oldest has waited 11 days.",
@@ -88,9 +105,88 @@ def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> 
             4.0,
             {"oldest_open_days": 1.2},
         ),
+        (
+            "Four tickets are still open; the oldest has waited 11 days, usually it is 2.",
+            "open_tickets",
+            "en",
+            4.0,
+            {"oldest_open_days": 11.0, "resolution_days_usual": 2.4},
+        ),
         ("Four tickets in the last 28 days.", "tickets_28", "en", 4.0, {}),
-        ("The contract renews on 14 January 2027.", "days_to_renewal", "en", 73.0, {"renewal_inferred": 0.0}),
-        ("合同 2027 年 1 月 14 日续约。", "days_to_renewal", "zh", 73.0, {"renewal_inferred": 0.0}),
+        ("Four tickets in the last 28 days; usually there is 1.", "tickets_28", "en", 4.0, {"tickets_usual": 1.0}),
+        (
+            "One ticket in the last 28 days; usually there is none.",
+            "tickets_trend",
+            "en",
+            0.7,
+            {"tickets_28": 1.0, "tickets_usual": 0.0},
+        ),
+        (
+            "No tickets in the last 28 days; usually there is less than 1.",
+            "tickets_trend",
+            "en",
+            -0.3,
+            {"tickets_28": 0.0, "tickets_usual": 0.3},
+        ),
+        (
+            "11 tickets in the last 28 days; usually there are 10.",
+            "tickets_trend",
+            "en",
+            0.1,
+            {"tickets_28": 11.0, "tickets_usual": 10.0},
+        ),
+        (
+            "近 28 天提了 1 张工单,平时没有。",
+            "tickets_trend",
+            "zh",
+            0.7,
+            {"tickets_28": 1.0, "tickets_usual": 0.0},
+        ),
+        (
+            "近 28 天没有提过工单,平时不到 1 张。",
+            "tickets_trend",
+            "zh",
+            -0.3,
+            {"tickets_28": 0.0, "tickets_usual": 0.3},
+        ),
+        (
+            "近 28 天没有提过工单,平时也没有。",
+            "tickets_trend",
+            "zh",
+            0.0,
+            {"tickets_28": 0.0, "tickets_usual": 0.0},
+        ),
+        (
+            "32 actions in the last 28 days; 45 is normal for them.",
+            "usage_decayed",
+            "en",
+            21.3,
+            {"usage_28": 32.0, "usage_usual": 45.0, "active_days_usual": 9.0},
+        ),
+        (
+            "32 actions in the last 28 days.",
+            "usage_decayed",
+            "en",
+            21.3,
+            {"usage_28": 32.0, "usage_usual": None, "active_days_usual": None},
+        ),
+        (
+            "79 actions in the last twelve weeks, none of them in the last four.",
+            "usage_84",
+            "en",
+            79.0,
+            {"usage_28": 0.0},
+        ),
+        (
+            "Their tickets of the last twelve weeks waited 13 days for a first answer on average; "
+            "earlier it was 3 hours.",
+            "response_hours_84",
+            "en",
+            310.0,
+            {"response_hours_usual": 3.0},
+        ),
+        ("The contract renews on 14 January 2027.", "days_to_renewal", "en", 73.0, RENEWS),
+        ("合同 2027 年 1 月 14 日续约。", "days_to_renewal", "zh", 73.0, RENEWS),
         (
             "Their price rose by 18 % on 1 October with no more seats.",
             "price_rise_364",
@@ -178,6 +274,13 @@ def test_reads_as_a_colleague_would_say_it(
         ("Did about a third of the work.", "Did {x:part} of the work.", 0.33),
         ("Did nearly all of the work.", "Did {x:part} of the work.", 1.0),
         ("A customer for 12 days.", "A customer for {x:months}.", 12.0),
+        ("Waited less than 1 hour.", "Waited {x:hours}.", 0.3),
+        ("Waited 1 hour.", "Waited {x:hours}.", 1.4),
+        ("Waited 71 hours.", "Waited {x:hours}.", 71.4),
+        ("Waited 3 days.", "Waited {x:hours}.", 71.5),
+        ("Waited 690 days.", "Waited {x:hours}.", 16571.2),
+        ("It ends.", "It {x:renews|ends}.", 1.0),
+        ("It renews.", "It {x:renews|ends}{x:|, unless it is renewed}.", 0.0),
         ("A customer for 3 months.", "A customer for {x:months}.", 100.0),
         ("A customer for 23 months.", "A customer for {x:months}.", 730.0),
         ("A customer for 2 years.", "A customer for {x:months}.", 900.0),
@@ -194,6 +297,9 @@ def test_english_amounts(expected: str, pattern: str, value: Any) -> None:
     ("expected", "pattern", "value"),
     [
         ("平均不到 1 小时。", "平均 {x:n} 小时。", 0.3),
+        ("平均等了 31 小时才有人回复。", "平均等了{x:hours}才有人回复。", 31.0),
+        ("平均等了 6 天才有人回复。", "平均等了{x:hours}才有人回复。", 150.0),
+        ("要到 11 月 12 日才到期。", "要到 11 月 12 日才{x:续约|到期}。", 1.0),
         ("约占一半操作量", "约占{x:part}操作量", 0.52),
         ("使用 Pro 套餐。", "使用 {x:text} 套餐。", "Pro"),
         ("使用专业版套餐。", "使用 {x:text} 套餐。", "专业版"),
@@ -243,6 +349,22 @@ def test_says_nothing_where_nothing_can_be_said() -> None:
     assert sentence(feature, known | {"contribution": -0.2}, {"y": 9.0}, NIGHT) is None
 
 
+@pytest.mark.parametrize(
+    ("expected", "pattern", "facts"),
+    [
+        ("Four here; 9 is normal.", "{x:n} here[; {y:n} is normal].", {"y": 9.0}),
+        ("Four here.", "{x:n} here[; {y:n} is normal].", {}),
+        ("Four here.", "{x:n} here[; {y:n} is normal].", {"y": float("nan")}),
+        ("Four here, 2 there.", "{x:n} here[, {z:n} there][; {y:n} is normal].", {"z": 2.0}),
+        ("Four [old] here.", "{x:n} [old] here.", {}),
+    ],
+)
+def test_what_is_normal_is_left_out_where_nobody_knows(expected: str, pattern: str, facts: dict[str, float]) -> None:
+    """A clause in brackets is said where all that it names is known; brackets that name nothing are text."""
+    assert expected == said(pattern, 4.0, **facts)
+    assert expected.replace("Four", "4") == said(pattern, 4.0, "zh", **facts)
+
+
 @given(
     feature=st.sampled_from(sorted(name for name, each in CATALOGUE.items() if each["learned"])),
     value=st.sampled_from([None, 0.0, 0.3, 1.0, 1.3, 2.0, 2.5, 11.0, 27.6, 1234.5]),
@@ -262,7 +384,7 @@ def test_every_sentence_of_the_catalogue_is_well_formed(
     if text is None:
         assert own is None
         return
-    assert not re.search(r"[{}\ue000]|  |^ | $|None\b(?! of)|nan", text)
+    assert not re.search(r"[][{}|\ue000]|  |^ | $|None\b(?! of)|nan", text)
     assert text.removesuffix(" (internal, do not quote)").removesuffix("(内部信息,勿对客户提起)")[-1] in ".。"
     if language == "en":
         assert text[0].isupper() or text[0].isdigit()
@@ -368,22 +490,48 @@ def test_nothing_is_usual_that_happened_on_fewer_than_three_days(
             "Orders of 1,240 GBP in the last 28 days; 3,100 is normal for them.",
             "近 28 天订单额 1,240 GBP,平时是 3,100 GBP。",
         ),
-        ("usage_28", -41.0, "Orders of −41 GBP in the last 28 days.", "近 28 天订单额 −41 GBP。"),
-        ("usage_28", 1.0, "Orders of 1 GBP in the last 28 days.", "近 28 天订单额 1 GBP。"),
+        (
+            "usage_28",
+            -41.0,
+            "Orders of −41 GBP in the last 28 days; 3,100 is normal for them.",
+            "近 28 天订单额 −41 GBP,平时是 3,100 GBP。",
+        ),
+        (
+            "usage_28",
+            1.0,
+            "Orders of 1 GBP in the last 28 days; 3,100 is normal for them.",
+            "近 28 天订单额 1 GBP,平时是 3,100 GBP。",
+        ),
         ("usage_28", 0.0, "No orders on balance in the last 28 days.", "近 28 天净订单额为零。"),
         ("usage_usual", 3100.0, "In four usual weeks they order for 3,100 GBP.", "平时四周的订单额是 3,100 GBP。"),
-        ("active_days_28", 6.0, "Active on 6 of the last 28 days.", "近 28 天只有 6 天在用。"),
+        (
+            "active_days_28",
+            6.0,
+            "Business with them on 6 of the last 28 days; 4 is normal for them.",
+            "近 28 天有 6 天有往来,平时是 4 天。",
+        ),
+        ("active_days_28", 0.0, "No business with them in the last 28 days.", "近 28 天没有任何往来。"),
+        (
+            "silence_ratio",
+            3.0,
+            "The last business with them was 21 days ago; about every 7 days is normal for them.",
+            "已有 21 天没有往来,平时大约每 7 天一次。",
+        ),
     ],
 )
 def test_a_quantity_that_is_money_is_said_as_money(feature: str, value: float, english: str, chinese: str) -> None:
     """A wholesaler's orders are no actions, and a single pound is no single order."""
     records = {each.name: each.as_record() for each in read_catalogue("usage", "GBP")}
     facts = {"usage_28": 1240.0, "usage_usual": 3100.0, "active_days_usual": 4.0}
+    facts |= {"days_since_use": 21.0, "usual_gap_days": 7.0}
     found = {"value": value, "contribution": 0.3}
     assert english == sentence(records[feature], found, facts, NIGHT)
     assert chinese == sentence(records[feature], found, facts, NIGHT, "zh")
     said_of_money = [*records.values(), *(each.as_record() for each in read_catalogue("people", "GBP"))]
     assert not any("action" in text or "操作 " in text for each in said_of_money for text in _texts(each))
+    of_use = re.compile(r"\b[Uu]sed?\b|使用|在用|[Aa]ctive")
+    own = [each for each in records.values() if each["learned"]]
+    assert not [text for each in own for text in _texts(each) if of_use.search(re.sub(r"{.*?}", "", text))]
 
 
 def _texts(record: dict[str, Any]) -> list[str]:
@@ -441,14 +589,68 @@ def test_plain_odds_refuses_what_is_no_probability() -> None:
 
 
 def test_weight_stands_beside_the_sentence() -> None:
-    """The list's first is the main reason; a quarter of it adds; less is slight; below nought speaks for staying."""
+    """The list's first is the main reason, and what weighs more; a quarter of it adds; less is slight."""
     assert [weight(each, 0.8) for each in (0.8, 0.9, 0.2, 0.19, -0.1)] == [
         "main reason",
-        "adds",
+        "main reason",
         "adds",
         "slight",
         "speaks for staying",
     ]
+
+
+@pytest.mark.parametrize("main", [0.004, 0.8])
+@pytest.mark.parametrize("contribution", [0.004, 0.049, -0.049])
+def test_what_hardly_moves_the_risk_is_slight(contribution: float, main: float) -> None:
+    """A twentieth of log-odds moves 20 % by less than a point: no reason to call, and none to stay."""
+    assert ["slight", "影响较小"] == [weight(contribution, main, language) for language in LANGUAGES]
+    assert ["main reason", "speaks for staying"] == [weight(0.05, 0.05), weight(-0.05, 0.05)]
+
+
+def test_where_nothing_weighs_the_list_says_so() -> None:
+    """A model without skill still gives contributions; two sentences made of them would be read as reasons."""
+    flat = [reason("tickets_28", 0.004), reason("csat_84", -0.049)]
+    for language, expected in (
+        ("en", "Nothing stands out; the risk is that of most customers."),
+        ("zh", "没有特别突出的原因,风险与多数客户相当。"),
+    ):
+        [found] = top_sentences(flat, CATALOGUE, {}, NIGHT, language)
+        assert expected == found.text
+    assert ["tickets_28", "csat_84"] == [each.feature for each in all_sentences(flat, CATALOGUE, {}, NIGHT)]
+    assert top_sentences([], CATALOGUE, {}, NIGHT) == []
+    unworded = [*flat, reason("open_tickets", 0.4, contradicts=True)]
+    assert ["tickets_28"] == [each.feature for each in top_sentences(unworded, CATALOGUE, {}, NIGHT)]
+
+
+@pytest.mark.parametrize(
+    ("expected", "contributions"),
+    [
+        (
+            ["tickets_28", "csat_84"],
+            {"active_days_trend": 0.4, "silence_ratio": 0.3, "tickets_28": 0.25, "csat_84": 0.2},
+        ),
+        (["active_days_trend", "tickets_28"], {"active_days_trend": 0.4, "silence_ratio": 0.3, "tickets_28": 0.1}),
+        (["seats", "active_days_trend"], {"active_days_trend": 0.4, "seats": 0.3}),
+        (["active_days_trend"], {"active_days_trend": 0.4, "silence_ratio": 0.3}),
+    ],
+)
+def test_that_too_little_is_known_waits(expected: list[str], contributions: dict[str, float]) -> None:
+    """What is missing is said after any fact that weighs half as much, and once among the two of a list."""
+    unknown = {"active_days_trend", "silence_ratio"}
+    reasons = [reason(name, size, None if name in unknown else 4.0) for name, size in contributions.items()]
+    found = top_sentences(reasons, CATALOGUE, {}, NIGHT)
+    assert expected == [each.feature for each in found]
+    every = all_sentences(reasons, CATALOGUE, {}, NIGHT)
+    assert found == every[: len(found)]
+    assert set(contributions) == {each.feature for each in every}
+
+
+def test_after_the_first_two_size_alone_orders() -> None:
+    """What an account is gives way in the list, not on the account's page, where the weights stand beside."""
+    reasons = [reason("seats", 0.25), reason("tickets_28", 0.2), reason("csat_84", 0.19), reason("open_tickets", 0.18)]
+    facts = {"oldest_open_days": 3.0}
+    found = [each.feature for each in all_sentences(reasons, CATALOGUE, facts, NIGHT)]
+    assert ["tickets_28", "csat_84", "seats", "open_tickets"] == found
 
 
 def test_needs_nothing_but_the_standard_library() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from features.contract import CONTRACT
 from pipeline.files import quoted
+from pipeline.proposal.durations import durations
 from pipeline.proposal.found_columns import FoundColumn, quoted_name
 from pipeline.proposal.found_tables import FoundTable, reading
 from pipeline.proposal.matching import Matches, TableMatch
@@ -41,6 +42,7 @@ def _lines(company: str, matches: Matches, observed: Observed) -> Iterator[str]:
         elif not found.needs_sql:
             yield _commented(f"{name} = {_text(found.found.source)}", row_count(found.found))
             yield from _yearly(found)
+            yield from _times(found)
     if observed.successors.show_last_day:
         yield _commented('ended_on = "last_day"', f"please confirm: {observed.successors.told()}")
     for found in matches.tables.values():
@@ -76,6 +78,16 @@ def _yearly(found: TableMatch) -> Iterator[str]:
         return
     sql = f"SELECT *, try_cast({yearly.read_as('number')} AS DOUBLE) / 12 AS mrr FROM {_read(found.found)}"
     yield _commented(f"# subscriptions = {{ sql = {_text(sql)} }}", f"instead, if {yearly.name} / 12 is the MRR")
+
+
+def _times(found: TableMatch) -> Iterator[str]:
+    """The line that makes times of durations, to be taken in place of the one above."""
+    made = list(durations(found))
+    if made:
+        columns = ", ".join(f"{each.sql} AS {each.ours}" for each in made)
+        counts = ", ".join(f"{each.theirs.name} counts {each.unit}" for each in made)
+        sql = f"SELECT *, {columns} FROM {_read(found.found)}"
+        yield _commented(f"# {found.contract.name} = {{ sql = {_text(sql)} }}", f"instead, if {counts}")
 
 
 def _absent(name: str, matches: Matches) -> str:

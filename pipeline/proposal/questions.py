@@ -1,8 +1,11 @@
 """What only the user can answer about a folder's tables: no name and no value decides it, and much hangs on it."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
+from features.contract import RECORDED_AT
+from pipeline.proposal.durations import durations
 from pipeline.proposal.familiar_names import familiar, is_called
 from pipeline.proposal.found_columns import FoundColumn
 from pipeline.proposal.found_tables import FoundTable
@@ -12,6 +15,10 @@ from pipeline.proposal.observed import Observed, Silence
 __all__ = ["CONFIRMED_BY_USER", "needed", "questions", "row_count", "seen", "why_inactive", "yearly_money"]
 
 _DAYS_WITHOUT_EVIDENCE: Final = 60
+
+_FAR_AHEAD: Final = re.compile(r"9999|2[1-9]\d\d-|209\d-|infinity", re.IGNORECASE)
+
+_TRULY_ENDED: Final = "It must be the day the term truly ended, not the end agreed beforehand (renews_on)."
 
 CONFIRMED_BY_USER: Final = {
     "mrr": "what this term pays a month, without tax and one-off fees",
@@ -30,6 +37,7 @@ def questions(matches: Matches, observed: Observed) -> Iterator[str]:
         yield from _about_silence(matches.tables["usage"], observed)
     for found in matches.tables.values():
         yield from _about_rows(found)
+        yield from _about_times(found)
     yield from _about_flags(matches)
 
 
@@ -145,9 +153,12 @@ def _billed_by_the_year(terms: TableMatch) -> str:
 
 
 def _ends(end: FoundColumn) -> str:
+    far = next((value for value in end.examples if _FAR_AHEAD.match(value)), None)
+    if far is not None:
+        return f"Ends fifty years ahead, such as {far}, are read as none. {_TRULY_ENDED}"
     if end.filled >= 0.995:
         return "No sampled term is still running: is it perhaps the end agreed beforehand (renews_on)?"
-    return "It must be the day the term truly ended, not the end agreed beforehand (renews_on)."
+    return _TRULY_ENDED
 
 
 def _about_rows(found: TableMatch) -> Iterator[str]:
@@ -178,6 +189,24 @@ def _about_rows(found: TableMatch) -> Iterator[str]:
         if column is not None and not theirs.fits(column.type):
             kind = "a date such as 2026-11-02" if column.type in {"date", "instant"} else "a number such as 1200.50"
             yield f"{name}.{ours} ← {theirs.name} ({seen(theirs)}): most values are not {kind}. Convert them in sql."
+
+
+def _about_times(found: TableMatch) -> Iterator[str]:
+    """What would be known of a row if it said when: durations are no times, and a rating was given some day."""
+    name = found.contract.name
+    for each in durations(found):
+        start = found.columns[found.contract.event_time].name
+        ready = "" if found.needs_sql else "; the line for it stands in the settings as a comment"
+        yield (
+            f"{name} ({found.found.source}): does {each.theirs.name} ({seen(each.theirs)}) count the {each.unit} from "
+            f"{start} on? Then it makes {each.ours}, by {each.sql} in sql{ready}. Without it {each.ours} stays out."
+        )
+    rating = found.columns.get("csat")
+    if rating is not None and not {"csat_at", RECORDED_AT} & found.columns.keys():
+        yield (
+            f"{name}: csat ← {rating.name} ({seen(rating)}) has no csat_at, the time at which the customer answered. "
+            "Is there such a column? Without it nobody can say since when the answer was known, so it teaches no model."
+        )
 
 
 def _about_flags(matches: Matches) -> Iterator[str]:

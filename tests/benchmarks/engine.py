@@ -29,6 +29,8 @@ NIGHT = {
 }
 RIVALS = {
     "sql": "SQL by hand, DuckDB",
+    "careful sql": "SQL by hand, with our care",
+    "plain sql": "SQL by hand, days by count(DISTINCT)",
     "ours": "ours, the same windows",
     "our night": "ours, all tallies of a night",
     "polars": "Polars, lazy and streaming",
@@ -93,6 +95,8 @@ def rivals(folder: Path, accounts: int, smallest: Path) -> list[str]:
         "",
         "Per account the quantity of the last 7, 28 and 84 days and of the 84 before the last 28, the days of use in "
         f"each, and the age of the newest use within {LOOKBACK_DAYS} days; from the files to a table in Python.",
+        "With our care: ids without blanks around them, quantities that are numbers, sums that are the same at any",
+        "number of threads.",
         "The tallies of a night hold decayed sums and further days of use, too, and pass over the rows again by person "
         f"and by kind of event. Checked before: {equal}, to the last thousandth.",
         "",

@@ -1,5 +1,6 @@
 """Tables of any size for the benchmarks: made by the engine from numbers and hashes, so that no draw has to be kept."""
 
+import inspect
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -12,7 +13,7 @@ __all__ = ["AS_OF", "MEMORY", "THREADS", "make_tables"]
 
 AS_OF = date(2026, 11, 2)
 THREADS = 2
-MEMORY = "4GB"
+MEMORY = "3.5GB"
 BLOCK_DAYS = 28
 PATHS = "['/pricing', '/account/cancel', '/docs/start', '/settings', '/reports']"
 SETTINGS = f"""[company]
@@ -45,29 +46,33 @@ def make_tables(folder: Path, accounts: int, rows_each: int, days: int) -> None:
     """Write accounts, subscriptions, usage, tickets, page_visits, invoices and feedback as Parquet, and `churn.toml`.
 
     `rows_each` usage rows an account are spread evenly over the `days` before `AS_OF`, in files of four weeks, in order
-    of time; an account has five users, and six kinds of events occur. Instants are UTC. What is there already is kept,
-    unless it was made by another version of this file.
+    of time; an account has five users, and six kinds of events occur. Instants are UTC. Tables that are there already
+    are kept, unless they were made by other queries than those below.
     """
     done = folder / "done"
-    wanted = f"{accounts} {rows_each} {days} {sha256(Path(__file__).read_bytes()).hexdigest()}\n"
-    if done.exists() and done.read_text(encoding="utf-8") == wanted:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "usage").mkdir(parents=True)
+    queries = inspect.getsource(_write_usage) + inspect.getsource(_write_others) + PATHS
+    wanted = f"{accounts} {rows_each} {days} {AS_OF} {BLOCK_DAYS} {sha256(queries.encode()).hexdigest()}\n"
+    if not done.exists() or done.read_text(encoding="utf-8") != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "usage").mkdir(parents=True)
+        _write_tables(folder, accounts, rows_each / days, days)
+        done.write_text(wanted, encoding="utf-8")
+    (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
+
+
+def _write_tables(folder: Path, accounts: int, rows_a_day: float, days: int) -> None:
     with duckdb.connect() as engine, ThreadPoolExecutor(THREADS) as pool:
         engine.execute(f"SET threads = {THREADS}")
         engine.execute(f"SET memory_limit = '{MEMORY}'")
         engine.execute("SET temp_directory = ?", [str(folder / "spill")])
         # A row follows from its number, and numbers are dealt by one thread: so a file for each thread at a time.
         blocks = [
-            pool.submit(_write_usage, engine.cursor(), folder / "usage", accounts, rows_each / days, start, days)
+            pool.submit(_write_usage, engine.cursor(), folder / "usage", accounts, rows_a_day, start, days)
             for start in range(0, days, BLOCK_DAYS)
         ]
         for block in blocks:
             block.result()
         _write_others(engine, folder, accounts)
-    (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
-    done.write_text(wanted, encoding="utf-8")
 
 
 def _write_usage(
