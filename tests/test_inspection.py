@@ -94,8 +94,9 @@ def test_too_few_departures_are_refused_before_features_are_built(leaving: int, 
     assert not (tmp_path / "made.db").exists()
 
 
-def test_enough_departures_go_on(tmp_path: Path) -> None:
-    assert "features of past snapshots" in trained(ended(tmp_path, 30)).stderr
+def test_thirty_departures_suffice(tmp_path: Path) -> None:
+    checked = churn("check", "-c", ended(tmp_path, 30), "--json").record()
+    assert (30, True) == (checked["departures"], checked["departures_suffice"])
 
 
 # --- what can be computed, and what not
