@@ -45,4 +45,6 @@ def lap_costs(piece: str, folder: Path) -> Costs:
     """The laps of one piece of work in a process of its own."""
     command = [sys.executable, str(Path(__file__).with_name("pieces.py")), piece, str(folder)]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return {lap: Cost(**cost) for lap, cost in json.loads(answer.stdout).items()}
+    *besides, laps = answer.stdout.splitlines()
+    sys.stderr.writelines(f"{piece} also printed {line!r}\n" for line in besides)
+    return {lap: Cost(**cost) for lap, cost in json.loads(laps).items()}
