@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test lint format lock ablation bench clean environment
+.PHONY: help demo test lint format lock ablation bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,10 @@ ACCOUNTS := 10000 100000 1000000
 
 bench: environment ## write docs/benchmarks.md: what the features cost, beside other means; ACCOUNTS chooses sizes
 	@$(BIN)/python tests/benchmarks/engine.py $(ACCOUNTS)
+
+sentiment: environment ## write docs/sentiment.md: how well texts are judged, and how fast, beside other scorers
+	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'snownlp==0.12.3'
+	@PYTHONPATH=.:build/scorers $(BIN)/python tests/benchmarks/sentiment.py --real $(REAL)/senti4sd --out docs/sentiment.md
 
 clean: ## remove .venv, the demo company and every cache
 	@rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,91 +1,232 @@
-"""How a customer's words sound: texts in, polarities out. Nothing else is read or remembered.
+"""How a customer's words sound, and what they speak of: texts in, judgements out. Nothing else is read or remembered.
 
-A short lexicon of our own, English and Chinese, in the vocabulary of people who write to support. The score is the sum
-of the weights found, negation turned, squashed into −1…1.
+English is judged by VADER (Hutto & Gilbert, 2014), whose lexicon is general; the vocabulary in sentiment.toml corrects
+it for support, where "please", "help" and "error" say nothing of a mood, and where a count ("for the third time") says
+more than any word. Chinese is judged by a lexicon of our own on the same scale. A text in both is judged by both.
 """
 
+import functools
 import math
 import re
-from collections.abc import Iterable
-from typing import Final
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final, Literal
 
-__all__ = ["SCORER", "polarity", "score"]
+from features.own_words import own_words
 
-SCORER: Final = "lexicon-1"
+__all__ = ["ASPECTS", "NEGATIVE_UP_TO", "POSITIVE_FROM", "SCORER", "Judgement", "judge", "language_of", "score"]
+
+SCORER: Final = "lexicon-2"
 """Version of the scorer. A model names the version it learned from, because other words would mean other features."""
 
-_ENGLISH: Final = {
-    -3.0: "unacceptable ridiculous furious disgrace disgraceful appalling outrageous terrible awful worst useless "
-    "hopeless",
-    -2.0: "angry fed frustrated frustrating disappointed disappointing unhappy annoying annoyed complaint complain "
-    "fail fails failed failing failure broken crash crashes crashed lost losing waste wasted nightmare poor bad cancel "
-    "cancelling refund leave leaving switch switching competitor never ignored nobody unusable sick tired impossible",
-    -1.0: "wrong error errors problem problems issue issues slow late still again waiting wait unclear confusing "
-    "missing stuck down bug bugs unfortunately cannot unable delay delayed expensive overcharged twice repeatedly",
-    1.0: "thanks please works working fine okay helpful quick quickly fixed solved resolved clear nice",
-    2.0: "thank great good love lovely happy pleased perfect perfectly brilliant appreciate appreciated excellent easy "
-    "smooth",
-    3.0: "fantastic amazing wonderful superb delighted outstanding",
-}
-_CHINESE: Final = {
-    -3.0: "忍无可忍 太离谱 太过分 垃圾 骗人 投诉 受够了 气死",
-    -2.0: "一直没有解决 没人管 没人理 没有人回复 退款 退订 取消订阅 不想用 换一家 考虑换 太差 失望 不满 "
-    "生气 崩溃 丢失 数据没了 浪费时间 敷衍 推卸 忽悠 太贵 很差 糟糕",
-    -1.0: "太慢 很慢 卡顿 打不开 报错 出错 错误 问题 不能用 用不了 无法 又出现 第三次 第二次 还是不行 "
-    "没有反应 等了 催 不对 失败 麻烦 不方便 涨价",
-    1.0: "请问 谢谢 麻烦您 可以了 好了 正常了 解决了 清楚",
-    2.0: "感谢 很好 好用 满意 喜欢 方便 很快 给力 不错 顺利 贴心",
-    3.0: "太好了 非常满意 非常感谢 特别好 太棒",
-}
-_NEGATIONS: Final = frozenset(
-    {"not", "no", "never", "without", "isn't", "wasn't", "don't", "doesn't", "didn't", "can't", "hardly"}
+ASPECTS: Final = ("price", "cancellation", "competitor", "slow_support", "repeated", "outage", "data_loss")
+"""What a text may speak of, whatever its mood."""
+
+NEGATIVE_UP_TO: Final = -0.15
+POSITIVE_FROM: Final = 0.3
+"""Where a text is called negative and positive, for those who want words. Chosen where neither end matters much; praise
+is spent more freely than blame, so it takes more of it."""
+
+Language = Literal["en", "zh", "mixed"]
+
+_HAN: Final = re.compile(r"[\u3400-\u9fff]")
+_OTHER_SCRIPT: Final = re.compile(  # kana, Hangul, Cyrillic, Hebrew, Arabic, Devanagari, Thai, Greek
+    r"[\u3040-\u30ff\uac00-\ud7af\u0400-\u04ff\u0590-\u05ff\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u0370-\u03ff]"
 )
-_FUNCTION_WORDS: Final = frozenset(
-    "the and is are to of we i you it this that for on with my our your have has can be not do does how when".split()
-)
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
-_HAN = re.compile(r"[一-鿿]")
-_WEIGHTS_EN: Final = {word: weight for weight, words in _ENGLISH.items() for word in words.split()}
-_WEIGHTS_ZH: Final = {word: weight for weight, words in _CHINESE.items() for word in words.split()}
-_PHRASES_ZH: Final = re.compile("|".join(sorted(map(re.escape, _WEIGHTS_ZH), key=len, reverse=True)))
-_SQUASH: Final = 15.0
+_EMOJI: Final = re.compile(r"[\u2600-\u27bf\U0001f000-\U0001faff]|[:;]-?[)(DP]")
+_WORD: Final = re.compile(r"[a-zà-ÿ]+(?:['’][a-z]+)?")
+_CLAUSE_ENDS: Final = re.compile(r"[,.!?;~\n…。、\uff0c\uff01\uff1f\uff1b\uff5e]+")
+_SENTENCE_ENDS: Final = re.compile(r"[.!?\n。\uff01\uff1f]+")
+_ENGLISH_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:[.!?]+(?=\s|$)|[.!?]+|\n|$)")
+_TURN_ZH: Final = re.compile(r"但是|但|可是|不过|然而|却|只是")
+_VADER_SPREAD: Final = 15.0  # VADER squashes a sum x to x / √(x² + 15), and so do we
+_ENGLISH_SHARE: Final = 1 / 6
+_ASKED: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How one text sounds and what it speaks of.
+
+    Attributes
+    ----------
+    polarity
+        −1 (furious) to 1 (delighted), 0 for no mood at all; None where no language was found that can be judged.
+    language
+        The one it was judged in; None where it was not.
+    aspects
+        Those of `ASPECTS` that it speaks of.
+    """
+
+    polarity: float | None
+    language: Language | None
+    aspects: frozenset[str]
 
 
 def score(texts: Iterable[str | None]) -> list[float | None]:
-    """Polarity of each text, −1 (furious) to 1 (delighted); None where there is nothing to judge.
+    """Polarity of each text; None where there is nothing to judge.
 
-    >>> [round(value, 1) for value in score(["Great, works perfectly, thank you", "Still broken. I want a refund."])]
-    [0.9, -0.8]
+    >>> [round(value, 1) for value in score(["Great, works perfectly, thank you!", "Still broken. I want a refund."])]
+    [0.9, -0.7]
     """
-    return [polarity(text) for text in texts]
+    return [judge(text).polarity for text in texts]
 
 
-def polarity(text: str | None) -> float | None:
-    """Polarity of one text; None for empty texts and for those without a word in a language the lexicon knows."""
-    if not text or not text.strip():
+def judge(text: str | None) -> Judgement:
+    """Judge one text by the words that are the customer's own."""
+    said = own_words(text or "")
+    language = language_of(said)
+    if language is None:
+        return Judgement(None, None, frozenset())
+    total = 0.0
+    if language != "zh":
+        total += _english(_HAN.sub(" ", said))
+    if language != "en":
+        total += _chinese(said) + (_emoji(said) if language == "zh" else 0.0)
+    found = frozenset(name for name, pattern in _vocabulary().aspects.items() if pattern.search(said))
+    return Judgement(total / math.sqrt(total * total + _VADER_SPREAD), language, found)
+
+
+def language_of(said: str) -> Language | None:
+    """The language that words can be judged in: English, Chinese, or both; None for others, and where there are none.
+
+    >>> (
+    ...     language_of("Die Planung ist nicht mehr da und wir warten"),
+    ...     language_of("How do I export?"),
+    ...     language_of("谢谢"),
+    ... )
+    (None, 'en', 'zh')
+    """
+    han, other = len(_HAN.findall(said)), len(_OTHER_SCRIPT.findall(said))
+    if other > han + len(said) / 10:
         return None
-    lowered = text.lower()
-    words = _WORD.findall(lowered)
-    if not _HAN.search(lowered) and not _is_english(words):
-        return None
-    total = _english(words) + sum(_WEIGHTS_ZH[found] for found in _PHRASES_ZH.findall(lowered))
-    if "!!" in lowered or "!!" in lowered:
-        total *= 1.25
-    return total / math.sqrt(total * total + _SQUASH)
+    words = _WORD.findall(said.lower())
+    english = _is_english(words)
+    if han >= 2 and other <= han / 4:
+        return "mixed" if english and len(words) >= 5 else "zh"
+    return "en" if english else None
 
 
 def _is_english(words: list[str]) -> bool:
-    """Whether enough words are English: a tenth by grammar, or else a third by the lexicon ("bad" is German too)."""
-    grammar = sum(word in _FUNCTION_WORDS for word in words)
-    lexicon = sum(word in _WEIGHTS_EN for word in words)
-    return bool(words) and (grammar >= max(1, len(words) / 10) or lexicon >= len(words) / 3)
+    """By its small words, of which other languages have others; without any, by words that VADER knows."""
+    counts = {name: sum(word in small for word in words) for name, small in _vocabulary().small_words.items()}
+    if counts["en"] < max(counts.values()) or any(letter >= "à" for word in words for letter in word):
+        return False
+    known = sum(word in _analyzer().lexicon for word in words)
+    return counts["en"] + known >= max(1.0, _ENGLISH_SHARE * len(words))
 
 
-def _english(words: list[str]) -> float:
+@dataclass(frozen=True)
+class _Vocabulary:
+    small_words: Mapping[str, frozenset[str]]
+    english_patterns: Mapping[re.Pattern[str], float]
+    english_polite: re.Pattern[str]
+    chinese_words: Mapping[str, float]
+    chinese_negations: frozenset[str]
+    chinese_degrees: Mapping[str, float]
+    chinese_patterns: Mapping[re.Pattern[str], float]
+    chinese_polite: re.Pattern[str]
+    chinese_tokens: re.Pattern[str]
+    aspects: Mapping[str, re.Pattern[str]]
+
+
+@functools.cache
+def _file() -> Mapping[str, Any]:
+    return tomllib.loads(resources.files("features").joinpath("sentiment.toml").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _vocabulary() -> _Vocabulary:
+    english, chinese = _file()["english"], _file()["chinese"]
+    words, degrees = _weights(chinese["words"]), _weights(chinese["degrees"])
+    negations = frozenset(chinese["negations"]["words"].split())
+    longest_first = sorted({*words, *degrees, *negations}, key=len, reverse=True)
+    return _Vocabulary(
+        small_words={name: frozenset(words.split()) for name, words in _file()["small_words"].items()},
+        english_patterns=_compiled(english["patterns"]),
+        english_polite=re.compile("|".join(english["polite"]["patterns"]), re.IGNORECASE),
+        chinese_words=words,
+        chinese_negations=negations,
+        chinese_degrees=degrees,
+        chinese_patterns=_compiled(chinese["patterns"]),
+        chinese_polite=re.compile("|".join(chinese["polite"]["patterns"])),
+        chinese_tokens=re.compile("|".join(map(re.escape, longest_first))),
+        aspects={name: re.compile(_file()["aspects"][name], re.IGNORECASE) for name in ASPECTS},
+    )
+
+
+def _weights(by_weight: Mapping[str, str]) -> dict[str, float]:
+    return {word: float(weight) for weight, words in by_weight.items() for word in words.split()}
+
+
+def _compiled(patterns: Mapping[str, float]) -> dict[re.Pattern[str], float]:
+    return {re.compile(pattern, re.IGNORECASE): weight for pattern, weight in patterns.items()}
+
+
+@functools.cache
+def _analyzer() -> Any:
+    """VADER with our corrections in its lexicon."""
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    analyzer = SentimentIntensityAnalyzer()
+    analyzer.lexicon.update(_weights(_file()["english"]["words"]))
+    return analyzer
+
+
+def _english(said: str) -> float:
+    vocabulary = _vocabulary()
+    meant = vocabulary.english_polite.sub(" ", said)
+    moods = ((_of_vader(sentence), sentence) for sentence in _ENGLISH_SENTENCE.findall(meant))
+    # Who asks whether it is easy, or works, does not praise it.
+    told = math.fsum(mood * (_ASKED if mood > 0 and sentence.endswith("?") else 1.0) for mood, sentence in moods)
+    return told + _matched(vocabulary.english_patterns, meant)
+
+
+def _of_vader(text: str) -> float:
+    """The sum that VADER squashes into its compound score."""
+    compound = _analyzer().polarity_scores(text)["compound"]
+    compound = max(-0.999, min(0.999, compound))
+    return float(compound * math.sqrt(_VADER_SPREAD / (1.0 - compound * compound)))
+
+
+def _emoji(said: str) -> float:
+    """What the emoji and emoticons of a Chinese text say."""
+    return _of_vader(" ".join(_EMOJI.findall(said)))
+
+
+def _matched(patterns: Mapping[re.Pattern[str], float], said: str) -> float:
+    return math.fsum(weight for pattern, weight in patterns.items() if pattern.search(said))
+
+
+def _chinese(said: str) -> float:
+    vocabulary = _vocabulary()
+    meant = vocabulary.chinese_polite.sub(" ", said)
     total = 0.0
-    for place, word in enumerate(words):
-        weight = _WEIGHTS_EN.get(word, 0.0)
-        if weight and _NEGATIONS.intersection(words[max(0, place - 3) : place]):
-            weight *= -0.5
-        total += weight
+    for sentence in _SENTENCE_ENDS.split(meant):
+        sums = [math.fsum(map(_clause, _CLAUSE_ENDS.split(part))) for part in _TURN_ZH.split(sentence)]
+        # What comes after a "but" is what is meant.
+        total += sums[-1] * 1.5 + 0.5 * math.fsum(sums[:-1]) if len(sums) > 1 else sums[0]
+    marks = min(4, meant.count("!") + meant.count("\uff01"))
+    total += math.copysign(0.292 * marks, total) if total else 0.0
+    return total + _matched(vocabulary.chinese_patterns, meant)
+
+
+def _clause(clause: str) -> float:
+    """The sum of the words of one clause; a negation turns the word it stands before, a degree weighs it."""
+    vocabulary = _vocabulary()
+    total, factor, since = 0.0, 1.0, 0
+    for token in vocabulary.chinese_tokens.finditer(clause):
+        word = token.group()
+        if token.start() - since > 3:  # too far from what was said before to belong to it
+            factor = 1.0
+        if word in vocabulary.chinese_words:
+            total += vocabulary.chinese_words[word] * factor
+            factor = 1.0
+        elif word in vocabulary.chinese_negations:
+            factor *= -0.8
+        else:
+            factor *= vocabulary.chinese_degrees[word]
+        since = token.end()
     return total

@@ -94,7 +94,7 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         if any(violation.severity is Severity.FATAL for violation in violations):
             return Inspection(violations, {}, {}, today, None, (), {}, _unused(settings))
         log.step("count departures")
-        add_sentiment(opened)
+        add_sentiment(opened, settings)
         past = history(opened, settings)
         moment = past.rules.moment(today)
         there, absent = _features(past, settings, moment)

@@ -174,7 +174,7 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
                 f"[{section}] {key} = {value!r}, but the champion was trained for {trained!r}: its risks would "
                 "answer another question. Train again (churn train), or put the setting back."
             )
-    scorer = add_sentiment(opened)
+    scorer = add_sentiment(opened, settings)
     if scorer != remembered["scorer"]:
         raise RefusedError(
             f"Ticket texts are scored by {scorer or 'the company'}, but the champion learned from "

@@ -62,7 +62,7 @@ class Past:
 
         `like` is what another process has found out about the same tables.
         """
-        scorer = add_sentiment(opened)
+        scorer = add_sentiment(opened, settings)
         past = history(opened, settings)
         like = like or Shared(largest(past, past.rules.moment(today)), coverage(past))
         listed = catalogue(past, settings.pages, settings.company.currency, settings.data.categories, like.events)

@@ -78,6 +78,7 @@ class Data(Section):
     recorded_from: datetime | None = None
     arrival_hours: int = Field(default=6, ge=0, le=23)
     ended_on: Literal["first_day_without", "last_day"] = "first_day_without"
+    cache: str = ".churn-cache"
 
     @field_validator("recorded_from", mode="before")
     @classmethod

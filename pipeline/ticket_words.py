@@ -1,25 +1,67 @@
-"""Gives every ticket the sentiment of its words, before features look at it."""
+"""Gives every ticket the sentiment of its words, before features look at it.
 
+A text is judged once and for all: judgements are kept in the cache, by the digest of the text and the version of the
+scorer, so that a night judges what is new. The cache holds no text, and whoever deletes it loses time and nothing else.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
 import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from features.sentiment import SCORER, score
+from pipeline.settings import Settings
 from pipeline.sources import Opened, copied
 
 __all__ = ["SCORER", "add_sentiment"]
 
+_COLUMNS: Final = pa.schema({"digest": pa.string(), "sentiment": pa.float64()})
 
-def add_sentiment(opened: Opened) -> str | None:
+
+def add_sentiment(opened: Opened, settings: Settings) -> str | None:
     """Add `tickets.sentiment` where the company has none of its own, and say which scorer made it (None: not ours).
 
-    Each distinct text is judged once, whatever the number of versions of its ticket.
+    Each distinct text is judged once, whatever the number of versions of its ticket. Texts in a language that the
+    scorer does not judge have none.
     """
     tickets = opened.tables.get("tickets")
     if tickets is None or "text" not in tickets.columns or "sentiment" in tickets.columns:
         return None
-    texts = tickets.filter(tickets["text"].notnull()).select("text").distinct().execute()["text"].tolist()
-    judged = {"text": texts, "sentiment": score(texts)}
-    schema = {"text": "string", "sentiment": "float64"}
-    words = opened.engine.create_table("_sentiment", ibis.memtable(judged, schema=schema), temp=True)
-    joined = tickets.left_join(words, "text").drop("text_right")
+    digested = tickets.mutate(digest=tickets["text"].hexdigest("sha256"))
+    file = settings.folder / settings.data.cache / f"sentiment-{SCORER}.parquet"
+    kept = _kept(opened.engine, file)
+    unseen = digested.filter(digested["text"].notnull()).select("digest", "text").distinct()
+    texts = unseen.anti_join(kept, "digest").order_by("digest").to_pyarrow()
+    judged = pa.table([texts["digest"], score(texts["text"].to_pylist())], schema=_COLUMNS)
+    whole = pa.concat_tables([kept.to_pyarrow().cast(_COLUMNS), judged])
+    if judged.num_rows:
+        _keep(whole, file)
+    joined = digested.left_join(ibis.memtable(whole), "digest").drop("digest", "digest_right")
     opened.tables["tickets"] = copied(opened.engine, "_tickets_judged", joined)
     return SCORER
+
+
+def _kept(engine: Any, file: Path) -> ir.Table:
+    """What was judged before; nothing where there is no file, or one that cannot be read, for it is made again."""
+    try:
+        kept: ir.Table = ibis.memtable(engine.read_parquet(str(file)).to_pyarrow().cast(_COLUMNS))
+    except (duckdb.Error, pa.ArrowInvalid):
+        kept = ibis.memtable(_COLUMNS.empty_table())
+    return kept
+
+
+def _keep(judged: pa.Table, file: Path) -> None:
+    """Put the judgements in place at once, so that nobody reads half a file; of two that write, the last one stays."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError):  # a cache that cannot be written costs the next night some time, and this one nothing
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(judged, draft)
+        draft.replace(file)
+    with suppress(OSError):
+        draft.unlink(missing_ok=True)

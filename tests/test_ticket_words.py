@@ -1,0 +1,117 @@
+"""Tickets are given the sentiment of their words, each text once in its life."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.sentiment import SCORER, score
+from pipeline import ticket_words
+from pipeline.settings import read_settings
+from pipeline.sources import Opened, open_sources
+
+FURIOUS = "Still no answer, this is ridiculous."
+PLEASED = "Works perfectly now, thank you so much!"
+GERMAN = "Der Dienstplan ist schon wieder weg und niemand antwortet uns."
+
+
+def company(folder: Path, texts: Sequence[str | None], more: str = "") -> Path:
+    (folder / "accounts.csv").write_text("account_id,created_at\nA-1,2025-01-01\n", encoding="utf-8")
+    (folder / "subscriptions.csv").write_text("account_id,started_on,ended_on\nA-1,2025-01-01,\n", encoding="utf-8")
+    header = f"ticket_id,account_id,opened_at,text{',sentiment' if more else ''}"
+    lines = [f'T-{place},A-1,2025-03-01,"{text or ""}"{more}' for place, text in enumerate(texts)]
+    (folder / "tickets.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    settings = folder / "churn.toml"
+    named = "".join(f'{table} = "{table}.csv"\n' for table in ("accounts", "subscriptions", "tickets"))
+    settings.write_text(f'[company]\nname = "Made up"\n[data]\n{named}', encoding="utf-8")
+    return settings
+
+
+@contextmanager
+def opened(settings: Path) -> Iterator[tuple[str | None, Opened]]:
+    known = read_settings(settings)
+    sources = open_sources(known)
+    try:
+        yield ticket_words.add_sentiment(sources, known), sources
+    finally:
+        sources.close()
+
+
+def sentiments(settings: Path) -> list[float | None]:
+    with opened(settings) as (_, sources):
+        rows = sources.tables["tickets"].order_by("ticket_id").to_pyarrow().to_pylist()
+        return [row["sentiment"] for row in rows]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the scorer is asked about, from here on."""
+    seen: list[str] = []
+
+    def listening(texts: Any) -> list[float | None]:
+        seen.extend(texts)
+        return score(texts)
+
+    monkeypatch.setattr(ticket_words, "score", listening)
+    return seen
+
+
+def cache(folder: Path) -> Path:
+    return folder / ".churn-cache" / f"sentiment-{SCORER}.parquet"
+
+
+def test_every_ticket_gets_the_sentiment_of_its_text(tmp_path: Path) -> None:
+    """Missing, not nought, where there is no text or none that can be judged."""
+    texts = [FURIOUS, PLEASED, None, GERMAN, FURIOUS]
+    assert score(texts) == sentiments(company(tmp_path, texts))
+    assert [True, False, True, True, True] == [value is None or value < 0 for value in score(texts)]
+
+
+def test_a_night_judges_only_what_is_new(tmp_path: Path, asked: list[str]) -> None:
+    settings = company(tmp_path, [FURIOUS, FURIOUS, GERMAN])
+    first = sentiments(settings)
+    assert sorted([FURIOUS, GERMAN]) == sorted(asked)
+    asked.clear()
+    assert first == sentiments(settings)
+    assert [] == asked
+    company(tmp_path, [PLEASED, FURIOUS, GERMAN])
+    assert score([PLEASED, FURIOUS, GERMAN]) == sentiments(settings)
+    assert [PLEASED] == asked
+
+
+def test_the_cache_holds_no_text(tmp_path: Path) -> None:
+    sentiments(company(tmp_path, [FURIOUS]))
+    held = cache(tmp_path).read_bytes()
+    assert [] == [word for word in FURIOUS.split() if word.encode() in held]
+
+
+def test_a_broken_cache_is_made_again(tmp_path: Path) -> None:
+    settings = company(tmp_path, [FURIOUS])
+    first = sentiments(settings)
+    cache(tmp_path).write_bytes(b"half a file")
+    assert first == sentiments(settings)
+    assert cache(tmp_path).read_bytes()[:4] == b"PAR1"
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    settings = company(tmp_path, [FURIOUS])
+    (tmp_path / ".churn-cache").write_text("no folder", encoding="utf-8")
+    assert score([FURIOUS]) == sentiments(settings)
+
+
+def test_the_cache_lies_where_the_settings_say(tmp_path: Path) -> None:
+    settings = company(tmp_path, [FURIOUS])
+    with settings.open("a", encoding="utf-8") as more:
+        more.write('cache = "elsewhere/cache"\n')
+    sentiments(settings)
+    assert (tmp_path / "elsewhere" / "cache" / cache(tmp_path).name).exists()
+    assert not cache(tmp_path).exists()
+
+
+def test_what_the_company_scored_itself_wins(tmp_path: Path, asked: list[str]) -> None:
+    with opened(company(tmp_path, [FURIOUS], ",0.5")) as (scorer, sources):
+        assert scorer is None
+        assert [0.5] == sources.tables["tickets"]["sentiment"].to_pyarrow().to_pylist()
+    assert [] == asked
