@@ -22,7 +22,7 @@ from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import freshness, history, open_sources
-from pipeline.ticket_words import add_sentiment
+from pipeline.ticket_words import add_sentiment, unjudged
 from pipeline.violation import Violation
 
 __all__ = ["Inspection", "inspect"]
@@ -94,12 +94,13 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         if any(violation.severity is Severity.FATAL for violation in violations):
             return Inspection(violations, {}, {}, today, None, (), {}, _unused(settings))
         log.step("count departures")
-        add_sentiment(opened, settings)
+        scorer = add_sentiment(opened, settings)
         past = history(opened, settings)
         moment = past.rules.moment(today)
         there, absent = _features(past, settings, moment)
         covered = coverage(past)
         silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364), *pauses(past, today)]
+        silent += unjudged(past, moment) if scorer else []
         return Inspection(
             violations=_fatal_first([*violations, *silent]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},

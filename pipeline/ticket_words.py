@@ -6,6 +6,7 @@ scorer, so that a night judges what is new. The cache holds no text, and whoever
 
 import os
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +16,18 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.contract import Severity
 from features.sentiment import SCORER, score
+from features.timeline import Moment
+from features.versions import History
 from pipeline.settings import Settings
 from pipeline.sources import Opened, copied
+from pipeline.violation import Violation
 
-__all__ = ["SCORER", "add_sentiment"]
+__all__ = ["SCORER", "add_sentiment", "unjudged"]
 
+_A_YEAR: Final = timedelta(days=364)
+_MOST_UNJUDGED: Final = 0.05
 _COLUMNS: Final = pa.schema({"digest": pa.string(), "sentiment": pa.float64()})
 
 
@@ -45,6 +52,23 @@ def add_sentiment(opened: Opened, settings: Settings) -> str | None:
     joined = digested.left_join(ibis.memtable(whole), "digest").drop("digest", "digest_right")
     opened.tables["tickets"] = copied(opened.engine, "_tickets_judged", joined)
     return SCORER
+
+
+def unjudged(past: History, moment: Moment) -> list[Violation]:
+    """A warning where many texts of the last year could not be judged, else nothing: their mood is missing."""
+    tickets = past.known("tickets", moment)
+    recent = tickets.filter((tickets["opened_at"] >= moment.midnight - _A_YEAR) & tickets["text"].notnull())
+    mute = recent["sentiment"].isnull().sum()
+    found = recent.aggregate(texts=recent.count(), mute=mute.fill_null(0)).execute().iloc[0]
+    texts, failing = int(found["texts"]), int(found["mute"])
+    if failing <= _MOST_UNJUDGED * texts:
+        return []
+    rule = "is in a language that is not judged, or holds no words"
+    remedy = (
+        "Only English and Chinese are judged; the mood of other tickets of the last year is missing. Where you have "
+        "a judgement of your own, from -1 to 1, bring it as tickets.sentiment."
+    )
+    return [Violation("tickets", "text", rule, failing, texts, (), remedy, Severity.WARN)]
 
 
 def _kept(engine: Any, file: Path) -> ir.Table:

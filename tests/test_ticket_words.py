@@ -9,6 +9,8 @@ import pytest
 
 from features.sentiment import SCORER, score
 from pipeline import ticket_words
+from pipeline.inspection import inspect
+from pipeline.run_log import open_log
 from pipeline.settings import read_settings
 from pipeline.sources import Opened, open_sources
 
@@ -115,3 +117,15 @@ def test_what_the_company_scored_itself_wins(tmp_path: Path, asked: list[str]) -
         assert scorer is None
         assert [0.5] == sources.tables["tickets"]["sentiment"].to_pyarrow().to_pylist()
     assert [] == asked
+
+
+@pytest.mark.parametrize(("german", "warned"), [(0, False), (1, False), (2, True)])
+def test_the_check_says_how_many_texts_it_cannot_read(german: int, warned: bool, tmp_path: Path) -> None:
+    settings = company(tmp_path, [GERMAN] * german + [PLEASED] * (20 - german) + [None])
+    with settings.open("a", encoding="utf-8") as more:
+        more.write("[run]\nas_of = 2025-04-01\n")
+    with open_log() as log:
+        told = [
+            found for found in inspect(read_settings(settings), None, log).violations if found.place == "tickets.text"
+        ]
+    assert ([(german, 20)] if warned else []) == [(found.failing, found.rows) for found in told]
