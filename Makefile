@@ -11,7 +11,7 @@ export PYTHON
 .PHONY: help demo test lint format lock ablation bench sentiment clean environment
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: environment ## a demo company in demo/: its data, a model, the list of one night
 	@$(BIN)/churn demo demo

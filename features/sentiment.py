@@ -16,7 +16,17 @@ from typing import Any, Final, Literal
 
 from features.own_words import own_words
 
-__all__ = ["ASPECTS", "NEGATIVE_UP_TO", "POSITIVE_FROM", "SCORER", "Judgement", "judge", "language_of", "score"]
+__all__ = [
+    "ASPECTS",
+    "NEGATIVE_UP_TO",
+    "POSITIVE_FROM",
+    "SCORER",
+    "Judgement",
+    "aspects",
+    "judge",
+    "language_of",
+    "score",
+]
 
 SCORER: Final = "lexicon-2"
 """Version of the scorer. A model names the version it learned from, because other words would mean other features."""
@@ -36,19 +46,20 @@ _OTHER_SCRIPT: Final = re.compile(  # kana, Hangul, Cyrillic, Hebrew, Arabic, De
     r"[\u3040-\u30ff\uac00-\ud7af\u0400-\u04ff\u0590-\u05ff\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u0370-\u03ff]"
 )
 _EMOJI: Final = re.compile(r"[\u2600-\u27bf\U0001f000-\U0001faff]|[:;]-?[)(DP]")
-_WORD: Final = re.compile(r"[a-zà-ÿ]+(?:['’][a-z]+)?")
+_WORD: Final = re.compile(r"[a-zà-ÿ]+(?:'[a-z]+)?")
 _CLAUSE_ENDS: Final = re.compile(r"[,.!?;~\n…。、\uff0c\uff01\uff1f\uff1b\uff5e]+")
 _SENTENCE_ENDS: Final = re.compile(r"[.!?\n。\uff01\uff1f]+")
 _ENGLISH_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:[.!?]+(?=\s|$)|[.!?]+|\n|$)")
 _TURN_ZH: Final = re.compile(r"但是|但|可是|不过|然而|却|只是")
 _VADER_SPREAD: Final = 15.0  # VADER squashes a sum x to x / √(x² + 15), and so do we
 _ENGLISH_SHARE: Final = 1 / 6
+_FOREIGN_SHARE: Final = 0.15
 _ASKED: Final = 0.25
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How one text sounds and what it speaks of.
+    """How one text sounds.
 
     Attributes
     ----------
@@ -56,13 +67,10 @@ class Judgement:
         −1 (furious) to 1 (delighted), 0 for no mood at all; None where no language was found that can be judged.
     language
         The one it was judged in; None where it was not.
-    aspects
-        Those of `ASPECTS` that it speaks of.
     """
 
     polarity: float | None
     language: Language | None
-    aspects: frozenset[str]
 
 
 def score(texts: Iterable[str | None]) -> list[float | None]:
@@ -79,14 +87,19 @@ def judge(text: str | None) -> Judgement:
     said = own_words(text or "")
     language = language_of(said)
     if language is None:
-        return Judgement(None, None, frozenset())
+        return Judgement(None, None)
     total = 0.0
     if language != "zh":
         total += _english(_HAN.sub(" ", said))
     if language != "en":
         total += _chinese(said) + (_emoji(said) if language == "zh" else 0.0)
-    found = frozenset(name for name, pattern in _vocabulary().aspects.items() if pattern.search(said))
-    return Judgement(total / math.sqrt(total * total + _VADER_SPREAD), language, found)
+    return Judgement(total / math.sqrt(total * total + _VADER_SPREAD), language)
+
+
+def aspects(text: str) -> frozenset[str]:
+    """Those of `ASPECTS` that the customer's own words speak of."""
+    said = own_words(text)
+    return frozenset(name for name, pattern in _vocabulary().aspects.items() if pattern.search(said))
 
 
 def language_of(said: str) -> Language | None:
@@ -112,7 +125,8 @@ def language_of(said: str) -> Language | None:
 def _is_english(words: list[str]) -> bool:
     """By its small words, of which other languages have others; without any, by words that VADER knows."""
     counts = {name: sum(word in small for word in words) for name, small in _vocabulary().small_words.items()}
-    if counts["en"] < max(counts.values()) or any(letter >= "à" for word in words for letter in word):
+    foreign = sum(not word.isascii() for word in words)  # Zürich and a café are found in English texts, too
+    if counts["en"] < max(counts.values()) or foreign > _FOREIGN_SHARE * len(words):
         return False
     known = sum(word in _analyzer().lexicon for word in words)
     return counts["en"] + known >= max(1.0, _ENGLISH_SHARE * len(words))

@@ -66,11 +66,13 @@ def compute(history: History, spine: ir.Table, moment: Moment, recorded: Recorde
         response_hours_trend=log_ratio(joined["response_hours_84"], joined["response_hours_usual"]),
         resolution_days_trend=log_ratio(joined["resolution_days_84"], joined["resolution_days_usual"]),
         sentiment_trend=joined["_mood"] - joined["_mood_before"],
+        negative_tickets_84=_unless(joined["_is_unjudged_84"], joined["negative_tickets_84"]),
+        negative_tickets_decayed=_unless(joined["_is_unjudged"], joined["negative_tickets_decayed"]),
         days_since_negative_ticket=recorded.since(joined["_last_negative"]),
         csat_change=joined["csat_84"] - joined["csat_usual"],
     ).drop(
         *("tenure_days", "_before", "_oldest", "_observed_days", "_usual_days"),
-        *("_mood", "_mood_before", "_last_negative"),
+        *("_mood", "_mood_before", "_is_unjudged_84", "_is_unjudged", "_last_negative"),
     )
 
 
@@ -101,6 +103,9 @@ def _by_account(rows: ir.Table) -> ir.Table:
         _oldest=age.max(),
         _mood=_mean(sentiment, _STEPS, in_window(age, 0, 42), least=2),
         _mood_before=_mean(sentiment, _STEPS, in_window(age, 42, 168), least=2),
+        # Tickets, but none whose tone was judged (other languages): nobody knows whether one of them sounds unhappy.
+        _is_unjudged_84=quarter.any() & (sentiment.count(where=quarter) == 0),
+        _is_unjudged=sentiment.count() == 0,
         _last_negative=age.min(where=is_negative),
         # Each word also marks the days before its own, to look back on.
         _w0=day_bits(age, 0, _WORD_DAYS + _AGAIN_DAYS),
@@ -108,6 +113,11 @@ def _by_account(rows: ir.Table) -> ir.Table:
     )
     alone = _days_alone(accounts["_w0"], _WORD_DAYS) + _days_alone(accounts["_w1"], 84 - _WORD_DAYS)
     return accounts.mutate(repeat_tickets_84=accounts["tickets_84"] - alone).drop("_w0", "_w1")
+
+
+def _unless(is_unknown: ir.BooleanValue, amount: ir.NumericValue) -> ir.NumericValue:
+    """The amount; missing where it is unknown. An account without a ticket says neither, and keeps its amount."""
+    return is_unknown.ifelse(ibis.null("float64"), amount)
 
 
 def _days_alone(word: ir.IntegerValue, days: int) -> ir.IntegerValue:

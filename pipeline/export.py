@@ -14,11 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 from pipeline.amounts import Language
 from pipeline.errors import UsageError
-from pipeline.files import find, is_named
+from pipeline.files import find, is_named, matches
 from pipeline.settings import Settings
 from pipeline.store import AccountNight, Night, book, catalogue, published, reading
 from pipeline.wording import sentence
@@ -51,7 +51,6 @@ _PARQUET_TYPES: Final = {
     **dict.fromkeys(("risk", "mrr", "value_at_risk", "base_log_odds", "log_odds"), "float64"),
 }
 _PARQUET_ROWS: Final = 50_000
-_SQLITE: Final = "sqlite:///"
 
 Row = dict[str, Any]
 
@@ -111,8 +110,8 @@ def refuse_destination(
     Raises
     ------
     UsageError
-        When the name tells no format, nothing can be written there, or the file is one that the settings read, is the
-        settings (`config`) or holds the store or the models.
+        When the name tells no format, nothing can be written there, or the file is one that the settings read or
+        would read once it is there, is the settings (`config`), lies in the cache or holds the store or the models.
     """
     with _plainly(path):
         if path.is_dir():
@@ -131,18 +130,27 @@ def _in_use(path: Path, settings: Settings, config: Path | None) -> str | None:
     there, folder = path.resolve(), settings.folder
     for name, source in settings.data.sources.items():
         if isinstance(source, str):
-            is_read = there in {file.resolve() for file in find(folder, source)}
+            is_read = matches(path, folder, source) or there in {file.resolve() for file in find(folder, source)}
         else:
-            is_read = path.is_file() and is_named(path, folder, source.sql)
+            is_read = is_named(path, folder, source.sql)
         if is_read:
             told = repr(source) if isinstance(source, str) else "{ sql = … }"
             return f"is a source: [data] {name} = {told}"
-    kept = {"the settings": config}
-    for what, url in {"the store": settings.store.url, "the models": settings.tracking.uri}.items():
-        located = settings.located(url)
-        kept[what] = Path(located.removeprefix(_SQLITE)) if located.startswith(_SQLITE) else None
-    held = next((what for what, file in kept.items() if file is not None and file.resolve() == there), None)
+    if there.is_relative_to((folder / settings.data.cache).resolve()):
+        return f"is in the cache: [data] cache = {settings.data.cache!r}"
+    kept = {
+        "the settings": [config] if config is not None else [],
+        "the store": _sqlite_files(settings.located(settings.store.url)),
+        "the models": _sqlite_files(settings.located(settings.tracking.uri)),
+    }
+    held = next((what for what, files in kept.items() if there in {file.resolve() for file in files}), None)
     return held and f"is in use here: it holds {held}"
+
+
+def _sqlite_files(url: str) -> list[Path]:
+    """The file of a SQLite URL, whatever its driver and options, and those that SQLite keeps beside it."""
+    file = make_url(url).database if url.startswith("sqlite") else None
+    return [Path(f"{file}{ending}") for ending in ("", "-wal", "-shm", "-journal")] if file else []
 
 
 def _chosen_format(path: Path, format: Format | None) -> Format:

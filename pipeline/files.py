@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["Fault", "fault_of", "find", "is_named", "quoted", "reader", "said"]
+__all__ = ["Fault", "fault_of", "find", "is_named", "matches", "quoted", "reader", "said"]
 
 _CSV_ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".txt")
 _HEAD: Final = 65_536
@@ -34,6 +34,26 @@ def find(folder: Path, pattern: str) -> list[Path]:
     return sorted(file for file in root.glob(str(relative)) if file.is_file())
 
 
+def matches(file: Path, folder: Path, pattern: str) -> bool:
+    """Whether `find` would give the file once it exists.
+
+    >>> matches(Path("/data/use/night.parquet"), Path("/data"), "use/*.parquet")
+    True
+    >>> matches(Path("/data/use/old/night.parquet"), Path("/data"), "use/*.parquet")
+    False
+    """
+    return _lies_along(file.resolve().parts, (folder / pattern).resolve().parts)
+
+
+def _lies_along(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Part by part, for no mark but ** reaches across folders."""
+    if not parts or not pattern:
+        return not parts and not pattern
+    if pattern[0] == "**":
+        return _lies_along(parts, pattern[1:]) or _lies_along(parts[1:], pattern)
+    return fnmatch(parts[0], pattern[0]) and _lies_along(parts[1:], pattern[1:])
+
+
 def reader(pattern: str, files: list[Path]) -> str:
     """The query that reads the files as one table.
 
@@ -54,7 +74,7 @@ def is_named(file: Path, folder: Path, sql: str) -> bool:
     True
     """
     literals = [one or other for one, other in re.findall(r"""'([^']+)'|"([^"]+)\"""", sql)]
-    return any(fnmatch(str(file.resolve()), str((folder / each).resolve())) for each in literals if Path(each).suffix)
+    return any(matches(file, folder, each) for each in literals if Path(each).suffix)
 
 
 def quoted(text: str) -> str:

@@ -19,6 +19,7 @@ GLOSSARY: Final[Mapping[str, str]] = {
     "without it": "the risk without this one reason",
     "main reason, adds, slight": "beside the first reason: as much or more, a quarter or more, less (or below 0.05)",
     "speaks for staying": "lowers the risk",
-    "normal, usual": "what the same customer did in the 84 days before the last 28",
+    "normal, usual": "what the same customer did before: in the 84 days before the last 28 for use and tickets, "
+    "over a longer past for waiting and rhythm",
 }
 """Each word, or several that belong together, with what it means."""

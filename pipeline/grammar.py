@@ -99,7 +99,8 @@ _ONE: Final = "\ue000"  # stands behind a rendered 1 until its noun and verb agr
 _ONE_NOUN: Final = re.compile(
     rf"{_ONE}( (?:paid |open |late |failed )?)({'|'.join(_SINGULAR)})\b(?: ({'|'.join(_VERBS)})\b)?"
 )
-_THERE_ARE: Final = re.compile(rf"there are (0\b|1{_ONE}|less than 1{_ONE})")
+_THERE_ARE_0: Final = re.compile(r"there are 0\b")
+_THERE_ARE_1: Final = re.compile(rf"there are ((?:less than )?1{_ONE})")
 _ONE_OF: Final = re.compile(rf"{_ONE}( of [^.,;:()]*?) ({'|'.join(_VERBS)})\b")
 
 
@@ -118,8 +119,9 @@ def _english(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
     if " of" in text:
         text = _NONE_OF.sub(lambda found: "None of" if found[0] == "No of" else "none of", text)
     text = text.replace("No people ", "Nobody ")
-    text = _THERE_ARE.sub(lambda found: f"there is {'none' if found[1] == '0' else found[1]}", text)
+    text = _THERE_ARE_0.sub("there are none", text)
     if _ONE in text:
+        text = _THERE_ARE_1.sub(r"there is \1", text)
         text = _ONE_OF.sub(lambda found: f"{_ONE}{found[1]} {_VERBS[found[2]]}", text)
         text = _ONE_NOUN.sub(_singular, text).replace(_ONE, "").replace("every 1 day", "every day")
     return text[:1].upper() + text[1:]

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, Final
 
 import duckdb
@@ -124,10 +124,21 @@ def _read(opened: Opened, settings: Settings, name: str, source: Source) -> ir.T
 
 def _statement(engine: Any, sql: str) -> str | Fault:
     """The one query of an sql source, in a form that Ibis reads whatever it begins and ends with."""
-    statements = engine.con.extract_statements(sql)
+    # The engine makes two of a PIVOT, of which one is empty and neither is what was written.
+    statements = [each for each in engine.con.extract_statements(sql) if each.query]
     if len(statements) != 1:
         return Fault(f"has {len(statements)} statements in its sql", "Write one query there: SELECT …, or FROM ….")
-    return f"SELECT * FROM ({statements[0].query.strip().rstrip(';')}\n)"
+    return f"SELECT * FROM ({_without_end(sql)}\n)"
+
+
+def _without_end(sql: str) -> str:
+    """A query without the semicolons that end it and the comments after them."""
+    text, end = sql.encode(), None
+    for place, _ in reversed(duckdb.tokenize(sql)):  # places count bytes; comments and blanks are no tokens
+        if text[place : place + 1] != b";":
+            break
+        end = place
+    return text[:end].decode()
 
 
 @contextmanager
@@ -242,9 +253,10 @@ def digests(opened: Opened) -> dict[str, dict[str, Any]]:
 
 
 def freshness(opened: Opened) -> dict[str, datetime | None]:
-    """The newest event of every table, in UTC; None where it is empty."""
+    """The newest event of every table, in UTC; None where it is empty. Infinity and year 294247 are no news."""
     newest = {}
     for name, table in opened.tables.items():
-        value = table[CONTRACT[name].event_time].max().cast("timestamp").execute()
+        at = table[CONTRACT[name].event_time]
+        value = at.max(where=at.year().between(MINYEAR, MAXYEAR)).cast("timestamp").execute()
         newest[name] = None if value is None or pd.isna(value) else value.to_pydatetime().replace(tzinfo=UTC)
     return newest

@@ -46,7 +46,9 @@ def add_sentiment(opened: Opened, settings: Settings) -> str | None:
     unseen = digested.filter(digested["text"].notnull()).select("digest", "text").distinct()
     texts = unseen.anti_join(kept, "digest").order_by("digest").to_pyarrow()
     judged = pa.table([texts["digest"], score(texts["text"].to_pylist())], schema=_COLUMNS)
-    whole = pa.concat_tables([kept.to_pyarrow().cast(_COLUMNS), judged])
+    # Of what was judged before, the rest is forgotten: the ticket is gone.
+    there = kept.semi_join(digested, "digest").to_pyarrow().cast(_COLUMNS)
+    whole = pa.concat_tables([there, judged])
     if judged.num_rows:
         _keep(whole, file)
     joined = digested.left_join(ibis.memtable(whole), "digest").drop("digest", "digest_right")
@@ -74,8 +76,10 @@ def unjudged(past: History, moment: Moment) -> list[Violation]:
 def _kept(engine: Any, file: Path) -> ir.Table:
     """What was judged before; nothing where there is no file, or one that cannot be read, for it is made again."""
     try:
-        kept: ir.Table = ibis.memtable(engine.read_parquet(str(file)).to_pyarrow().cast(_COLUMNS))
-    except (duckdb.Error, pa.ArrowInvalid):
+        kept: ir.Table = ibis.memtable(
+            engine.read_parquet(str(file)).to_pyarrow().select(_COLUMNS.names).cast(_COLUMNS)
+        )
+    except (duckdb.Error, ValueError, KeyError):  # Arrow's errors are of these kinds
         kept = ibis.memtable(_COLUMNS.empty_table())
     return kept
 

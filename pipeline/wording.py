@@ -30,8 +30,8 @@ SLIGHT: Final = 0.05
 """Log-odds: what weighs less moves a risk of 20 % by less than a point, and is a reason for nothing."""
 
 _NOTHING: Final[dict[Language, str]] = {
-    "en": "Nothing stands out; the risk is that of most customers.",
-    "zh": "没有特别突出的原因,风险与多数客户相当。",
+    "en": "No single reason stands out.",
+    "zh": "没有特别突出的单一原因。",
 }
 
 Record = Mapping[str, Any]
@@ -258,18 +258,16 @@ def _known(value: Any) -> Value:
 def weight(contribution: float, main: float, language: Language = "en") -> str:
     """What stands beside a sentence: how much it weighs against the reason that the list says first.
 
-    What weighs as much as that one or more is a main reason; what weighs less than `SLIGHT` is none, however little the
-    others weigh.
+    What lowers the risk speaks for staying, however little it weighs. Of the others what weighs as much as the first
+    reason or more is a main reason; what weighs less than `SLIGHT` is none, however little the others weigh.
 
-    >>> [weight(contribution, 0.8) for contribution in (0.8, 0.3, 0.1, -0.4)]
+    >>> [weight(contribution, 0.8) for contribution in (0.8, 0.3, 0.1, -0.03)]
     ['main reason', 'adds', 'slight', 'speaks for staying']
     """
-    if abs(contribution) < SLIGHT:
-        return {"en": "slight", "zh": "影响较小"}[language]
     if contribution < 0:
         return {"en": "speaks for staying", "zh": "有利"}[language]
-    if contribution >= main:
+    if contribution >= max(main, SLIGHT):
         return {"en": "main reason", "zh": "主要原因"}[language]
-    if contribution >= main / 4:
+    if contribution >= max(main / 4, SLIGHT):
         return {"en": "adds", "zh": "也有影响"}[language]
     return {"en": "slight", "zh": "影响较小"}[language]

@@ -86,6 +86,10 @@ def mood(seen: Known, opened: Callable[[int, int], list[Row]], seen_for: Callabl
     def unhappy(end: int) -> list[int]:
         return [seen.age(row["opened_at"]) for row in opened(0, end) if (row["sentiment"] or 0) < -0.3]
 
+    def judged(end: int, amount: Any) -> Any:
+        """Missing where there are tickets but the tone of none was judged."""
+        return None if opened(0, end) and not read(0, end) else amount
+
     now, before = read(0, 42), read(42, 210)
     enough = min(len(now), len(before)) >= 2
     last = min(unhappy(364), default=None)
@@ -93,8 +97,10 @@ def mood(seen: Known, opened: Callable[[int, int], list[Row]], seen_for: Callabl
         "sentiment_84": mean(read(0, 84)),
         "sentiment_worst_28": min(map(in_thousandths, read(0, 28)), default=None),
         "sentiment_trend": (mean(now) or 0) - (mean(before) or 0) if enough else None,
-        "negative_tickets_84": seen_for(84, len(unhappy(84))),
-        "negative_tickets_decayed": seen_for(84, sum(in_thousandths(0.5 ** (age / 28)) for age in unhappy(364))),
+        "negative_tickets_84": judged(84, seen_for(84, len(unhappy(84)))),
+        "negative_tickets_decayed": judged(
+            364, seen_for(84, sum(in_thousandths(0.5 ** (age / 28)) for age in unhappy(364)))
+        ),
         "days_since_negative_ticket": None if last is None else last + 1,
     }
 

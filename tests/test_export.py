@@ -270,7 +270,25 @@ def test_no_source_is_written_over(source: Any, tmp_path: Path) -> None:
     settings = company(tmp_path, accounts=source)
     with pytest.raises(UsageError, match=r"accounts\.csv is a source: \[data\] accounts = .* Name another file"):
         refuse_destination(tmp_path / ".." / tmp_path.name / "accounts.csv", settings)
-    refuse_destination(tmp_path / "night.csv", settings)
+    refuse_destination(tmp_path / "night.jsonl", settings)
+
+
+@pytest.mark.parametrize(
+    ("source", "free"),
+    [
+        ("data/*.parquet", "data/old/night.parquet"),
+        ("data/**/*.parquet", "night.parquet"),
+        ({"sql": "FROM 'data/*.parquet'"}, "data/old/night.parquet"),
+    ],
+    ids=str,
+)
+def test_no_file_is_put_among_those_of_a_source(source: Any, free: str, tmp_path: Path) -> None:
+    """The next night would read the last one's book as use."""
+    (tmp_path / "data" / "old").mkdir(parents=True)
+    settings = company(tmp_path, usage=source)
+    with pytest.raises(UsageError, match=r"night\.parquet is a source: \[data\] usage = "):
+        refuse_destination(tmp_path / "data" / "night.parquet", settings)
+    refuse_destination(tmp_path / free, settings)
 
 
 @pytest.mark.parametrize("name", ["churn.toml", "churn.db", "mlflow.db"])
@@ -280,6 +298,22 @@ def test_neither_settings_nor_store_nor_models_are_written_over(name: str, tmp_p
     config = tmp_path / "churn.toml"
     with pytest.raises(UsageError, match=rf"{name} is in use here: it holds .*\. Name another file"):
         refuse_destination(tmp_path / name, company(tmp_path), "csv", config)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}?timeout=5", "sqlite+pysqlite:///{}"])
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal"])
+def test_no_sqlite_file_is_written_over_however_its_url_is_spelt(url: str, ending: str, tmp_path: Path) -> None:
+    precious = url.format(tmp_path / "kept.db")
+    for section, what in (({"store": {"url": precious}}, "the store"), ({"tracking": {"uri": precious}}, "the models")):
+        settings = Settings.model_validate(company(tmp_path).model_dump() | {"folder": tmp_path} | section)
+        with pytest.raises(UsageError, match=rf"kept\.db{ending} is in use here: it holds {what}"):
+            refuse_destination(tmp_path / f"kept.db{ending}", settings, "csv")
+
+
+def test_nothing_is_written_into_the_cache(tmp_path: Path) -> None:
+    (tmp_path / ".churn-cache").mkdir()
+    with pytest.raises(UsageError, match=r"night\.parquet is in the cache: \[data\] cache = '\.churn-cache'\. Name"):
+        refuse_destination(tmp_path / ".churn-cache" / "night.parquet", company(tmp_path))
 
 
 def test_without_a_store_there_is_nothing_to_export(tmp_path: Path) -> None:

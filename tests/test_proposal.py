@@ -766,6 +766,26 @@ def test_a_duration_comes_with_the_line_that_makes_a_time_of_it(
         opened.close()
 
 
+def test_a_duration_counts_from_the_instant_and_stops_at_nothing(tmp_path: Path) -> None:
+    """An offset is kept, as where the same column is read; what is no duration makes no time."""
+    rows = [("T1", "2024-03-02 10:00:00+02:00", "90")]
+    rows += [(f"T{n}", "2024-03-02 10:00:00", took) for n, took in enumerate(("90", "nan", "inf", "1e300", "-1e12"), 2)]
+    lines = (f"{ticket},001,{at},{took}" for ticket, at, took in rows)
+    tickets = as_csv("ticket_id,account_id,submitted_at,first_response_time_mins", *lines)
+    folder = folder_of(tmp_path, {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "tickets.csv": tickets})
+    proposal = propose(folder)
+    [ready] = [line for line in proposal.toml().splitlines() if line.startswith("# tickets = { sql = ")]
+    given = next(line for line in proposal.toml().splitlines() if line.startswith("tickets = "))
+    proposal.write().write_text(proposal.toml().replace(given, ready.removeprefix("# ")), encoding="utf-8")
+    opened = open_sources(read_settings(tmp_path / "churn.toml"))
+    try:
+        assert [] == opened.unreadable
+        made = opened.tables["tickets"].order_by("ticket_id").execute()["first_response_at"]
+        assert ["2024-03-02 09:30:00", "2024-03-02 11:30:00"] == made.dropna().astype(str).tolist()
+    finally:
+        opened.close()
+
+
 def test_a_number_without_a_unit_is_no_duration(tmp_path: Path) -> None:
     files = {"customers.csv": CUSTOMERS, "contracts.csv": CONTRACTS, "tickets.csv": TICKETS.format(name="reply_sla")}
     assert "# tickets = {" not in propose(folder_of(tmp_path, files)).toml()

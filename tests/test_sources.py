@@ -1,7 +1,7 @@
 """The tables as they are opened: what counts as unreadable, what as a fault of ours, and how an open end is written."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -12,7 +12,7 @@ from features.labels import churns
 from pipeline import sources
 from pipeline.checks import check_contract
 from pipeline.settings import Settings, read_settings
-from pipeline.sources import Opened, history, open_sources
+from pipeline.sources import Opened, freshness, history, open_sources
 
 ACCOUNTS = "account_id,created_at\nA-1,2024-01-01\nA-2,2024-01-01\n"
 TERMS = "subscription_id,account_id,started_on,ended_on,mrr\nS-1,A-1,2024-01-01,{end},10\n"
@@ -62,11 +62,30 @@ def test_what_is_wrong_with_a_query_is_told(sql: str, says: str, opened: Open) -
     assert says in f"{found.unreadable[0].rule} {found.unreadable[0].remedy}"
 
 
-@pytest.mark.parametrize("sql", ["FROM 'subscriptions.csv';", "FROM 'subscriptions.csv' -- all of them"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM 'subscriptions.csv';",
+        "FROM 'subscriptions.csv' -- all of them",
+        "FROM 'subscriptions.csv' WHERE account_id <> ';é' ;; -- all of them;",
+        "FROM 'subscriptions.csv' /* all; */ ; /* of them */",
+        "PIVOT (FROM 'subscriptions.csv' SELECT *, 'mrr' AS name) ON name USING any_value(mrr) "
+        "GROUP BY subscription_id, account_id, started_on, ended_on ; -- the end",
+    ],
+)
 def test_a_query_may_end_as_in_a_script(sql: str, opened: Open) -> None:
     found, _ = opened(subscriptions=f'{{ sql = "{sql}" }}')
     assert [] == found.unreadable
     assert 2 == found.tables["subscriptions"].count().execute()
+
+
+@pytest.mark.parametrize("start", ["infinity", "-infinity", "12000-01-01"])
+def test_a_start_out_of_the_calendar_is_no_news(start: str, opened: Open) -> None:
+    """Such a date has no place in Python, and the check ended in a traceback over it."""
+    sql = "SELECT * REPLACE (if(account_id = 'A-1', '{}', started_on::VARCHAR) AS started_on) FROM 'subscriptions.csv'"
+    sql = sql.format(start)
+    found, _ = opened(subscriptions=f'{{ sql = "{sql}" }}')
+    assert datetime(2024, 1, 1, tzinfo=UTC) == freshness(found)["subscriptions"]
 
 
 @pytest.mark.parametrize("where", ["_typed", "_statement"])

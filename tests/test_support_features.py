@@ -156,6 +156,26 @@ CASES: list[tuple[str, list[Row], dict[str, Any]]] = [
         {"sentiment_trend": None},
     ),
     (
+        "tickets whose tone was not judged are no content ones",
+        [ticket(1, sentiment=None), ticket(200, sentiment=None)],
+        {"negative_tickets_84": None, "negative_tickets_decayed": None, "days_since_negative_ticket": None},
+    ),
+    (
+        "a judged one tells of its own window only",
+        [ticket(1, sentiment=None), ticket(84, sentiment=None), ticket(85, sentiment=0.2)],
+        {"negative_tickets_84": None, "negative_tickets_decayed": 0.0},
+    ),
+    (
+        "one judged among others that were not is enough",
+        [ticket(1, sentiment=None), ticket(84, sentiment=-0.5)],
+        {"negative_tickets_84": 1, "days_since_negative_ticket": 84},
+    ),
+    (
+        "without a ticket in twelve weeks none of them is unhappy, whatever the tone of older ones",
+        [ticket(85, sentiment=None)],
+        {"negative_tickets_84": 0, "negative_tickets_decayed": None},
+    ),
+    (
         "a rating that is given on the date itself is not known yet",
         [
             ticket(9, csat=5.0, csat_at=at(8)),
@@ -172,7 +192,8 @@ CASES: list[tuple[str, list[Row], dict[str, Any]]] = [
     (
         "who asks for nothing has no open ticket and no mood",
         [],
-        {"tickets_28": 0, "open_tickets": 0, "sentiment_84": None, "csat_84": None, "response_hours_84": None},
+        {"tickets_28": 0, "open_tickets": 0, "sentiment_84": None, "csat_84": None, "response_hours_84": None}
+        | {"negative_tickets_84": 0, "negative_tickets_decayed": 0, "days_since_negative_ticket": None},
     ),
 ]
 
@@ -314,3 +335,35 @@ def test_reads_as_a_colleague_would_say_it(
     """Facts with counts, days and dates, against the account's own usual."""
     reason = {"value": value, "contribution": 0.4}
     assert expected == sentence(CATALOGUE[feature], reason, facts, AS_OF, language)
+
+
+@pytest.mark.parametrize(
+    ("feature", "english", "chinese"),
+    [
+        (
+            "sentiment_84",
+            "No ticket of the last twelve weeks whose tone could be judged.",
+            "近 12 周没有可以判断语气的工单。",
+        ),
+        (
+            "sentiment_worst_28",
+            "No ticket of the last 28 days whose tone could be judged.",
+            "近 28 天没有可以判断语气的工单。",
+        ),
+        (
+            "negative_tickets_decayed",
+            "Too little is on record to tell whether their tickets sound unhappy.",
+            "记录不足,看不出工单语气是否不满。",
+        ),
+        (
+            "days_since_negative_ticket",
+            "No ticket of the last year is known to sound unhappy.",
+            "近一年没有发现语气不满的工单。",
+        ),
+    ],
+)
+def test_a_tone_that_nobody_judged_is_not_called_content(feature: str, english: str, chinese: str) -> None:
+    """Tickets in other languages have a text, so "no text" and "none sounds unhappy" would both be untrue of them."""
+    reason = {"value": None, "contribution": 0.4}
+    assert english == sentence(CATALOGUE[feature], reason, {}, AS_OF)
+    assert chinese == sentence(CATALOGUE[feature], reason, {}, AS_OF, "zh")

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.sentiment import SCORER, score
@@ -83,16 +85,26 @@ def test_a_night_judges_only_what_is_new(tmp_path: Path, asked: list[str]) -> No
     assert [PLEASED] == asked
 
 
+def test_judgements_of_tickets_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    sentiments(company(tmp_path, [FURIOUS, GERMAN]))
+    sentiments(company(tmp_path, [PLEASED, GERMAN]))
+    assert 2 == pq.read_table(cache(tmp_path)).num_rows
+
+
 def test_the_cache_holds_no_text(tmp_path: Path) -> None:
     sentiments(company(tmp_path, [FURIOUS]))
     held = cache(tmp_path).read_bytes()
     assert [] == [word for word in FURIOUS.split() if word.encode() in held]
 
 
-def test_a_broken_cache_is_made_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", [None, {"x": [1]}, {"sentiment": ["sad"], "digest": ["d"]}, {"sentiment": [0.5]}])
+def test_a_cache_that_is_none_is_made_again(found: dict[str, list[object]] | None, tmp_path: Path) -> None:
     settings = company(tmp_path, [FURIOUS])
     first = sentiments(settings)
-    cache(tmp_path).write_bytes(b"half a file")
+    if found is None:
+        cache(tmp_path).write_bytes(b"half a file")
+    else:
+        pq.write_table(pa.table(found), cache(tmp_path))
     assert first == sentiments(settings)
     assert cache(tmp_path).read_bytes()[:4] == b"PAR1"
 

@@ -85,6 +85,27 @@ def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> 
             {"active_users_28": 1.0, "seats": 50.0, "active_users_past": None},
         ),
         (
+            "They pay for 1 seat and use none; three months ago it was 1.",
+            "seat_share",
+            "en",
+            0.0,
+            {"active_users_28": 0.0, "seats": 1.0, "active_users_past": 1.0},
+        ),
+        (
+            "They use all they pay for: 1 seat.",
+            "seat_share",
+            "en",
+            1.0,
+            {"active_users_28": 1.0, "seats": 1.0, "active_users_past": None},
+        ),
+        (
+            "They use all they pay for: 50 seats; three months ago it was 31.",
+            "seat_share",
+            "en",
+            1.0,
+            {"active_users_28": 50.0, "seats": 50.0, "active_users_past": 31.0},
+        ),
+        (
             "61 people used it in the last 28 days, more than the 50 seats they pay for.",
             "seat_share",
             "en",
@@ -115,7 +136,7 @@ def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> 
         ("Four tickets in the last 28 days.", "tickets_28", "en", 4.0, {}),
         ("Four tickets in the last 28 days; usually there is 1.", "tickets_28", "en", 4.0, {"tickets_usual": 1.0}),
         (
-            "One ticket in the last 28 days; usually there is none.",
+            "One ticket in the last 28 days; usually there are none.",
             "tickets_trend",
             "en",
             0.7,
@@ -600,19 +621,25 @@ def test_weight_stands_beside_the_sentence() -> None:
 
 
 @pytest.mark.parametrize("main", [0.004, 0.8])
-@pytest.mark.parametrize("contribution", [0.004, 0.049, -0.049])
-def test_what_hardly_moves_the_risk_is_slight(contribution: float, main: float) -> None:
-    """A twentieth of log-odds moves 20 % by less than a point: no reason to call, and none to stay."""
+@pytest.mark.parametrize("contribution", [0.004, 0.049])
+def test_what_hardly_raises_the_risk_is_slight(contribution: float, main: float) -> None:
+    """A twentieth of log-odds moves 20 % by less than a point: no reason to call."""
     assert ["slight", "影响较小"] == [weight(contribution, main, language) for language in LANGUAGES]
-    assert ["main reason", "speaks for staying"] == [weight(0.05, 0.05), weight(-0.05, 0.05)]
+    assert weight(0.05, 0.05) == "main reason"
+
+
+@pytest.mark.parametrize("contribution", [-0.004, -0.03, -0.05, -2.0])
+def test_what_lowers_the_risk_speaks_for_staying_however_little(contribution: float) -> None:
+    """Beside a sentence, "slight" would be read as a slight reason to leave."""
+    assert ["speaks for staying", "有利"] == [weight(contribution, 0.8, language) for language in LANGUAGES]
 
 
 def test_where_nothing_weighs_the_list_says_so() -> None:
     """A model without skill still gives contributions; two sentences made of them would be read as reasons."""
     flat = [reason("tickets_28", 0.004), reason("csat_84", -0.049)]
     for language, expected in (
-        ("en", "Nothing stands out; the risk is that of most customers."),
-        ("zh", "没有特别突出的原因,风险与多数客户相当。"),
+        ("en", "No single reason stands out."),
+        ("zh", "没有特别突出的单一原因。"),
     ):
         [found] = top_sentences(flat, CATALOGUE, {}, NIGHT, language)
         assert expected == found.text

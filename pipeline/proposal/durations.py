@@ -13,6 +13,8 @@ __all__ = ["Duration", "durations"]
 
 _UNITS: Final = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400}
 _UNIT: Final = re.compile(rf"(?:in)?({'|'.join(_UNITS)})s?$")
+_LONGEST: Final = 1_000_000_000
+"""Seconds, some 30 years: NaN, infinity and what lies beyond are no durations, and the engine would stop at them."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ def durations(found: TableMatch) -> Iterator[Duration]:
             unit = _UNIT.search(reduced(theirs.name))
             if unit and theirs.filled and theirs.fits("number") and _UNIT.sub("", reduced(theirs.name)) in names:
                 seconds = _UNITS[unit[1]]
-                took = f"to_seconds({seconds} * try_cast({theirs.read_as('number')} AS DOUBLE))"
+                count = f"try_cast({theirs.read_as('number')} AS DOUBLE)"
+                took = f"CASE WHEN abs({count}) < {_LONGEST // seconds} THEN to_seconds({seconds} * {count}) END"
                 unit_name = next(word for word, length in _UNITS.items() if length == seconds)
-                sql = f"try_cast({found.value(event)} AS TIMESTAMP) + {took}"
+                sql = f"try_cast({found.value(event)} AS TIMESTAMPTZ) + {took}"  # a plain TIMESTAMP drops +02:00
                 yield Duration(ours, theirs, f"{unit_name}s", sql)
                 break
