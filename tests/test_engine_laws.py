@@ -53,7 +53,7 @@ def opened_from(
     try:
         if checked:
             assert [] == [told.told() for told in check_contract(opened, company) if told.severity == "fatal"]
-        add_sentiment(opened)
+        add_sentiment(opened, company)
         yield opened
     finally:
         opened.close()

@@ -346,7 +346,7 @@ class Company:
 def opened_with_words(tables: Settings) -> Opened:
     opened = open_sources(tables)
     assert not opened.unreadable
-    add_sentiment(opened)
+    add_sentiment(opened, tables)
     return opened
 
 
