@@ -38,7 +38,7 @@ format: environment ## rewrite the code in the house style
 
 lock: environment ## write both lock files from pyproject.toml; UPGRADE=1 takes the newest versions it allows
 	@echo 'uv' | $(BIN)/uv pip compile - $(COMPILE) --no-annotate -o requirements-uv.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev $(COMPILE) -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra transformer --group dev $(COMPILE) -o requirements.lock
 
 COMPILE := $(if $(UPGRADE),--upgrade) --python-version 3.11 --generate-hashes --universal --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet

@@ -11,7 +11,20 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from features import billing, events, feedback, habits, market, onboarding, pages, people, support, tenure, usage
+from features import (
+    aspects,
+    billing,
+    events,
+    feedback,
+    habits,
+    market,
+    onboarding,
+    pages,
+    people,
+    support,
+    tenure,
+    usage,
+)
 from features.catalogue import Feature, read_catalogue
 from features.cohort import roots, states, terms
 from features.outages import Coverage, Recorded, coverage
@@ -58,7 +71,7 @@ def listed(
     `currency` is given, what is used is money.
     """
     found = [feature for name in _OF_USE for feature in read_catalogue(name, currency)]
-    found += [*events.listed(kinds), *read_catalogue("support"), *pages.listed(page_groups)]
+    found += [*events.listed(kinds), *read_catalogue("support"), *aspects.listed(), *pages.listed(page_groups)]
     found += [*read_catalogue("tenure"), *tenure.further(categories)]
     found += [*read_catalogue("feedback"), *read_catalogue("billing"), *read_catalogue("market")]
     return tuple(found)

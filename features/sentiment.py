@@ -2,7 +2,8 @@
 
 English is judged by VADER (Hutto & Gilbert, 2014), whose lexicon is general; the vocabulary in sentiment.toml corrects
 it for support, where "please", "help" and "error" say nothing of a mood, and where a count ("for the third time") says
-more than any word. Chinese is judged by a lexicon of our own on the same scale. A text in both is judged by both.
+more than any word. Chinese is judged by a lexicon of our own on the same scale, in simplified
+characters; others are converted, with the words of Taiwan. A text in both languages is judged by both.
 """
 
 import functools
@@ -22,7 +23,6 @@ __all__ = [
     "POSITIVE_FROM",
     "SCORER",
     "Judgement",
-    "aspects",
     "judge",
     "language_of",
     "score",
@@ -67,10 +67,13 @@ class Judgement:
         −1 (furious) to 1 (delighted), 0 for no mood at all; None where no language was found that can be judged.
     language
         The one it was judged in; None where it was not.
+    aspects
+        Those of `ASPECTS` that the words speak of.
     """
 
     polarity: float | None
     language: Language | None
+    aspects: frozenset[str] = frozenset()
 
 
 def score(texts: Iterable[str | None]) -> list[float | None]:
@@ -84,7 +87,7 @@ def score(texts: Iterable[str | None]) -> list[float | None]:
 
 def judge(text: str | None) -> Judgement:
     """Judge one text by the words that are the customer's own."""
-    said = own_words(text or "")
+    said = _simplified(own_words(text or ""))
     language = language_of(said)
     if language is None:
         return Judgement(None, None)
@@ -93,13 +96,8 @@ def judge(text: str | None) -> Judgement:
         total += _english(_HAN.sub(" ", said))
     if language != "en":
         total += _chinese(said) + (_emoji(said) if language == "zh" else 0.0)
-    return Judgement(total / math.sqrt(total * total + _VADER_SPREAD), language)
-
-
-def aspects(text: str) -> frozenset[str]:
-    """Those of `ASPECTS` that the customer's own words speak of."""
-    said = own_words(text)
-    return frozenset(name for name, pattern in _vocabulary().aspects.items() if pattern.search(said))
+    spoken_of = frozenset(name for name, pattern in _vocabulary().aspects.items() if pattern.search(said))
+    return Judgement(total / math.sqrt(total * total + _VADER_SPREAD), language, spoken_of)
 
 
 def language_of(said: str) -> Language | None:
@@ -130,6 +128,25 @@ def _is_english(words: list[str]) -> bool:
         return False
     known = sum(word in _analyzer().lexicon for word in words)
     return counts["en"] + known >= max(1.0, _ENGLISH_SHARE * len(words))
+
+
+def _simplified(said: str) -> str:
+    """Traditional Chinese as it is written on the mainland; all else as it is.
+
+    >>> _simplified("軟體太貴了"), _simplified("文件太大")
+    ('软件太贵了', '文件太大')
+    """
+    if _HAN.search(said) is None or _converter("t2s").convert(said) == said:
+        return said
+    # Words, too, of which some mean something else on the mainland; so only where a character was traditional.
+    return str(_converter("tw2sp").convert(said))
+
+
+@functools.cache
+def _converter(name: str) -> Any:
+    from opencc import OpenCC
+
+    return OpenCC(name)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,11 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
+from features import aspects
 from features.measures import age_days, day_bits, exact_sum, in_window, log_ratio, marked_days, per_28_days
 from features.outages import Recorded
+from features.said import STEPS, tone
+from features.sentiment import ASPECTS
 from features.timeline import Moment
 from features.versions import History
 
@@ -24,7 +27,6 @@ NEGATIVE_BELOW: Final = -0.3
 
 _HALF_LIFE_DAYS: Final = 28
 _HOUR, _DAY = 3_600, 86_400
-_STEPS: Final = 1_000  # sentiment and ratings are added in thousandths, as whole numbers
 _WORD_DAYS, _AGAIN_DAYS = 56, 7
 
 _COUNTS: Final = {
@@ -34,6 +36,7 @@ _COUNTS: Final = {
     "reopened_84": 84,
     "negative_tickets_84": 84,
     "negative_tickets_decayed": 84,  # days that hold seven eighths of the weight
+    **dict.fromkeys(map(aspects.name_of, ASPECTS), aspects.WINDOW_DAYS),
 }
 """What is counted, and the days on which that depends."""
 
@@ -68,17 +71,18 @@ def compute(history: History, spine: ir.Table, moment: Moment, recorded: Recorde
         sentiment_trend=joined["_mood"] - joined["_mood_before"],
         negative_tickets_84=_unless(joined["_is_unjudged_84"], joined["negative_tickets_84"]),
         negative_tickets_decayed=_unless(joined["_is_unjudged"], joined["negative_tickets_decayed"]),
+        **{name: _unless(joined["_is_unread"], joined[name]) for name in map(aspects.name_of, ASPECTS)},
         days_since_negative_ticket=recorded.since(joined["_last_negative"]),
         csat_change=joined["csat_84"] - joined["csat_usual"],
     ).drop(
         *("tenure_days", "_before", "_oldest", "_observed_days", "_usual_days"),
-        *("_mood", "_mood_before", "_is_unjudged_84", "_is_unjudged", "_last_negative"),
+        *("_mood", "_mood_before", "_is_unjudged_84", "_is_unjudged", "_is_unread", "_last_negative"),
     )
 
 
 def _by_account(rows: ir.Table) -> ir.Table:
     """One pass over the tickets, per account."""
-    age, sentiment, csat = rows["age"], rows["sentiment"], rows["csat"]
+    age, mood, worst, csat = rows["age"], rows["mood"], rows["worst"], rows["csat"]
     recent, quarter, earlier = in_window(age, 0, 28), in_window(age, 0, 84), in_window(age, 84, LOOKBACK_DAYS - 84)
     is_open = rows["resolved_at"].isnull()
     is_negative = rows["is_negative"]
@@ -95,17 +99,19 @@ def _by_account(rows: ir.Table) -> ir.Table:
         longest_response_hours_84=rows["response"].max(where=quarter) / _HOUR,
         resolution_days_84=_mean(rows["resolution"], _DAY, quarter),
         resolution_days_usual=_mean(rows["resolution"], _DAY, earlier),
-        sentiment_84=_mean(sentiment, _STEPS, quarter),
-        sentiment_worst_28=sentiment.min(where=recent) / _STEPS,
-        csat_84=_mean(csat, _STEPS, quarter),
-        csat_usual=_mean(csat, _STEPS, earlier),
+        **aspects.counted(rows["aspects"], quarter),
+        sentiment_84=_mean(mood, STEPS, quarter),
+        sentiment_worst_28=worst.min(where=recent) / STEPS,
+        csat_84=_mean(csat, STEPS, quarter),
+        csat_usual=_mean(csat, STEPS, earlier),
         _before=in_window(age, 28, 84).sum(),
         _oldest=age.max(),
-        _mood=_mean(sentiment, _STEPS, in_window(age, 0, 42), least=2),
-        _mood_before=_mean(sentiment, _STEPS, in_window(age, 42, 168), least=2),
+        _mood=_mean(mood, STEPS, in_window(age, 0, 42), least=2),
+        _mood_before=_mean(mood, STEPS, in_window(age, 42, 168), least=2),
         # Tickets, but none whose tone was judged (other languages): nobody knows whether one of them sounds unhappy.
-        _is_unjudged_84=quarter.any() & (sentiment.count(where=quarter) == 0),
-        _is_unjudged=sentiment.count() == 0,
+        _is_unjudged_84=quarter.any() & (mood.count(where=quarter) == 0),
+        _is_unjudged=mood.count() == 0,
+        _is_unread=quarter.any() & (rows["aspects"].count(where=quarter) == 0),
         _last_negative=age.min(where=is_negative),
         # Each word also marks the days before its own, to look back on.
         _w0=day_bits(age, 0, _WORD_DAYS + _AGAIN_DAYS),
@@ -144,7 +150,7 @@ def _tickets(history: History, moment: Moment) -> ir.Table:
     What the company does not record is missing.
     """
     rows = history.known("tickets", moment)
-    rows = rows.filter(rows["opened_at"] >= moment.midnight - timedelta(days=LOOKBACK_DAYS))
+    rows = tone(history, rows.filter(rows["opened_at"] >= moment.midnight - timedelta(days=LOOKBACK_DAYS)), moment)
     now = ibis.literal(moment.midnight)
 
     def column(name: str, type_: str) -> ir.Value:
@@ -157,9 +163,8 @@ def _tickets(history: History, moment: Moment) -> ir.Table:
         return rows[name].fill_null(now).delta(rows["opened_at"], unit="second").clip(lower=0)
 
     def steps(value: ir.NumericValue) -> ir.IntegerValue:
-        return (value * _STEPS).round().cast("int64")
+        return (value * STEPS).round().cast("int64")
 
-    sentiment = column("sentiment", "float64")
     return rows.select(
         "account_id",
         age=age_days(rows["opened_at"], moment.as_of),
@@ -167,7 +172,9 @@ def _tickets(history: History, moment: Moment) -> ir.Table:
         response=waited("first_response_at"),
         resolution=waited("resolved_at"),
         was_reopened=(column("reopened_count", "int64") > 0).fill_null(False),
-        is_negative=(sentiment < NEGATIVE_BELOW).fill_null(False),
-        sentiment=steps(sentiment),
+        is_negative=(rows["worst"] < NEGATIVE_BELOW * STEPS).fill_null(False),
+        mood=rows["mood"],
+        worst=rows["worst"],
+        aspects=rows["aspects"],
         csat=steps(column("csat", "float64")),
     )

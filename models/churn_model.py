@@ -24,6 +24,7 @@ from features.catalogue import Family, Feature
 from models.bands import Bands
 from models.calibration import Calibration, probability
 from models.errors import ColumnsDiffer, CorruptModel
+from models.sentiment_model import SentimentModel
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -84,7 +85,8 @@ class ChurnModel:
 
     `facts` teach it nothing; they are what the sentences of its features speak of. `medians` are the training medians
     of the number features: what counts as more or less of a feature. `about` is what the training had to say (dates,
-    horizon, rounds, seed, …), in values that JSON can hold.
+    horizon, rounds, seed, …), in values that JSON can hold. `tone` judges the words of tickets, where ratings taught a
+    scorer that is better than ours.
     """
 
     booster_text: str
@@ -95,6 +97,7 @@ class ChurnModel:
     bands: Bands
     facts: tuple[Feature, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    tone: SentimentModel | None = None
 
     @property
     def catalogue(self) -> tuple[Feature, ...]:
@@ -192,15 +195,18 @@ class ChurnModel:
             "medians": dict(self.medians),
             "bands": self.bands.as_record(),
             "about": dict(self.about),
+            "tone": None if self.tone is None else self.tone.version,
         }
 
     def save(self, folder: Path) -> None:
-        """Write `model.lgb` and `model.json` into the folder, which is made if absent."""
+        """Write `model.lgb`, `model.json` and the learned tone, if any, into the folder, which is made if absent."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.lgb").write_text(self.booster_text, encoding="utf-8", newline="\n")
         record = {"tree_digest": self.tree_digest, "digest": self.digest, **self._record()}
         text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         (folder / "model.json").write_text(text, encoding="utf-8", newline="\n")
+        if self.tone is not None:
+            self.tone.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -222,6 +228,7 @@ class ChurnModel:
                 medians=record["medians"],
                 bands=Bands(**record["bands"]),
                 about=record["about"],
+                tone=SentimentModel.load(folder) if record["tone"] is not None else None,
             )
             stored = record["tree_digest"], record["digest"]
         except OSError as error:

@@ -170,7 +170,7 @@ def _download(mlflow: ModuleType, name: str, version: int) -> ChurnModel:
 
 
 def _log_model(mlflow: ModuleType, model: ChurnModel, files: Path) -> Any:
-    """The booster in MLflow's own flavour, for other tools, with our two files beside it, which are what we read."""
+    """The booster in MLflow's own flavour, for other tools, with our own files beside it, which are what we read."""
     from importlib.metadata import version
 
     from mlflow.models import ModelSignature
@@ -182,7 +182,7 @@ def _log_model(mlflow: ModuleType, model: ChurnModel, files: Path) -> Any:
         name="model",
         signature=ModelSignature(inputs=inputs, outputs=Schema([ColSpec(DataType.double)])),
         pip_requirements=[f"{package}=={version(package)}" for package in ("lightgbm", "numpy", "pandas")],
-        extra_files=[str(files / "model.lgb"), str(files / "model.json")],
+        extra_files=[str(file) for file in sorted(files.iterdir())],
     )
 
 

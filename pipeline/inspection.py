@@ -94,13 +94,13 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         if any(violation.severity is Severity.FATAL for violation in violations):
             return Inspection(violations, {}, {}, today, None, (), {}, _unused(settings))
         log.step("count departures")
-        scorer = add_sentiment(opened, settings)
+        add_sentiment(opened, settings, log.step)
         past = history(opened, settings)
         moment = past.rules.moment(today)
         there, absent = _features(past, settings, moment)
         covered = coverage(past)
         silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364), *pauses(past, today)]
-        silent += unjudged(past, moment) if scorer else []
+        silent += unjudged(past, moment)
         return Inspection(
             violations=_fatal_first([*violations, *silent]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},

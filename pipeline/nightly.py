@@ -27,6 +27,8 @@ from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
 from pipeline.freshness import lost_days, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
+from pipeline.judgements import Progress
+from pipeline.learned_tone import use_tone
 from pipeline.publication import Run, publish, refuse_store
 from pipeline.run_log import RunLog
 from pipeline.schema import UNSCORED
@@ -130,7 +132,7 @@ def _look(settings: Settings, day: date, log: RunLog) -> _Seen:
         log.step("load the champion")
         model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
         log.step("features of tonight")
-        past, recipe = see(opened, settings, model)
+        past, recipe = see(opened, settings, model, log.step)
         moment = past.rules.moment(day)
         covered = coverage(past)
         violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
@@ -152,8 +154,10 @@ def _refuse_early(settings: Settings, day: date, now: datetime) -> None:
         )
 
 
-def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History, Recipe]:
-    """The tables, seen as the model's training saw them.
+def see(
+    opened: Opened, settings: Settings, model: ChurnModel, progress: Progress | None = None
+) -> tuple[History, Recipe]:
+    """The tables, seen as the model's training saw them; `progress` is told how many new texts were judged.
 
     Raises
     ------
@@ -174,12 +178,14 @@ def see(opened: Opened, settings: Settings, model: ChurnModel) -> tuple[History,
                 f"[{section}] {key} = {value!r}, but the champion was trained for {trained!r}: its risks would "
                 "answer another question. Train again (churn train), or put the setting back."
             )
-    scorer = add_sentiment(opened, settings)
+    scorer = add_sentiment(opened, settings, progress)
     if scorer != remembered["scorer"]:
         raise RefusedError(
-            f"Ticket texts are scored by {scorer or 'the company'}, but the champion learned from "
-            f"{remembered['scorer'] or 'the company’s own scores'}. Train again: churn train."
+            f"Ticket texts are judged by {scorer or 'nobody, for there are none'}, but the champion learned from "
+            f"{remembered['scorer'] or 'none'}. Bring the tables as they were, or train again: churn train."
         )
+    if model.tone is not None:
+        use_tone(opened, settings, model.tone, progress)
     for name in remembered["versioned"]:
         if name in opened.tables and RECORDED_AT not in opened.tables[name].columns:
             raise RefusedError(

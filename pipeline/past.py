@@ -23,7 +23,10 @@ from features.labels import spells_today
 from features.outages import Coverage, coverage
 from features.training_set import labelled_snapshot
 from features.versions import History
+from models.sentiment_model import Comparison, SentimentModel
 from pipeline.errors import FailedError
+from pipeline.judgements import Progress
+from pipeline.learned_tone import learn_tone, use_tone
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import Opened, history, open_sources
@@ -43,6 +46,7 @@ class Shared:
 
     events: tuple[str, ...]
     covered: Coverage
+    tone: SentimentModel | None
 
 
 @dataclass(frozen=True)
@@ -55,21 +59,39 @@ class Past:
     today: date
     spells: ir.Table | None
     covered: Coverage
+    tone: SentimentModel | None = None
+    compared: Comparison | None = None
 
     @classmethod
-    def of(cls, opened: Opened, settings: Settings, today: date, like: Shared | None = None) -> Self:
-        """The past of tables that have been opened; tickets are judged on the way.
+    def of(
+        cls,
+        opened: Opened,
+        settings: Settings,
+        today: date,
+        like: Shared | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """The past of tables that have been opened; tickets are judged on the way, of which `progress` is told.
 
         `like` is what another process has found out about the same tables.
         """
-        scorer = add_sentiment(opened, settings)
+        scorer = add_sentiment(opened, settings, progress)
         past = history(opened, settings)
-        like = like or Shared(largest(past, past.rules.moment(today)), coverage(past))
+        compared = None
+        if like is None:
+            moment = past.rules.moment(today)
+            tone, compared = learn_tone(opened, past, moment, scorer if settings.sentiment.learn else None)
+            like = Shared(largest(past, moment), coverage(past), tone)
+        if like.tone is not None:
+            use_tone(opened, settings, like.tone, progress)
+            past = history(opened, settings)
         listed = catalogue(past, settings.pages, settings.company.currency, settings.data.categories, like.events)
         spells = None
         if past.rules.definition == "subscription":
             spells = opened.engine.create_table("_spells_today", spells_today(past, today), temp=True)
-        return cls(past, Recipe(listed, settings.pages, like.events), scorer, today, spells, like.covered)
+        return cls(
+            past, Recipe(listed, settings.pages, like.events), scorer, today, spells, like.covered, like.tone, compared
+        )
 
     def snapshot(self, as_of: date) -> pd.DataFrame:
         """Every customer of that date: what a model learns from as known then, label as known today.
@@ -91,7 +113,7 @@ def snapshot_frames(past: Past, settings: Settings, dates: Sequence[date], log: 
             log.step("features of past snapshots", place, len(dates))
             frames.append(past.snapshot(day))
         return frames
-    arguments = (_share(settings, processes), past.today, Shared(past.recipe.events, past.covered))
+    arguments = (_share(settings, processes), past.today, Shared(past.recipe.events, past.covered, past.tone))
     with ProcessPoolExecutor(processes, get_context("spawn"), _open, arguments) as pool:
         try:
             for place, frame in enumerate(pool.map(_snapshot, dates)):

@@ -146,6 +146,13 @@ class Churn(Section):
     count_free: bool = False
 
 
+class Sentiment(Section):
+    """Who judges how the words of tickets sound, where the company has no judgement of its own."""
+
+    learn: bool = True
+    model: str = ""
+
+
 class Book(Section):
     """How scores become a customer success manager's list."""
 

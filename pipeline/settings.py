@@ -27,6 +27,7 @@ from pipeline.sections import (
     Engine,
     Run,
     Section,
+    Sentiment,
     SqlSource,
     Store,
     Tracking,
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     data: Data = Data()
     churn: Churn = Churn()
     pages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    sentiment: Sentiment = Sentiment()
     book: Book = Book()
     store: Store = Store()
     tracking: Tracking = Tracking()

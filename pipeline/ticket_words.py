@@ -1,25 +1,24 @@
-"""Gives every ticket the sentiment of its words, before features look at it.
+"""Gives the customers' words a sentiment and what they speak of, before features look at them.
 
-A text is judged once and for all: judgements are kept in the cache, by the digest of the text and the version of the
-scorer, so that a night judges what is new. The cache holds no text, and whoever deletes it loses time and nothing else.
+A text is judged once and for all: judgements are kept by the digest of the text and the version of the scorer, so that
+a night judges what is new. Whoever deletes the folder `[data] cache` loses time and nothing else.
 """
 
-import os
-from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from features.contract import Severity
-from features.sentiment import SCORER, score
+from features.aspects import as_bits
+from features.contract import CONTRACT, Severity
+from features.own_words import own_words
+from features.sentiment import SCORER, judge
 from features.timeline import Moment
 from features.versions import History
+from models.transformer import Transformer
+from pipeline.judgements import Progress, Scorer, judged
 from pipeline.settings import Settings
 from pipeline.sources import Opened, copied
 from pipeline.violation import Violation
@@ -28,68 +27,94 @@ __all__ = ["SCORER", "add_sentiment", "unjudged"]
 
 _A_YEAR: Final = timedelta(days=364)
 _MOST_UNJUDGED: Final = 0.05
-_COLUMNS: Final = pa.schema({"digest": pa.string(), "sentiment": pa.float64()})
+_UNJUDGED: Final = (
+    "Only English and Chinese are read. What others of the last year speak of is missing, and so is their tone, unless "
+    "you bring a judgement of your own, from -1 to 1, as tickets.sentiment."
+)
 
 
-def add_sentiment(opened: Opened, settings: Settings) -> str | None:
-    """Add `tickets.sentiment` where the company has none of its own, and say which scorer made it (None: not ours).
+def add_sentiment(opened: Opened, settings: Settings, progress: Progress | None = None) -> str | None:
+    """Judge the customers' words and say what did: the scorer's version with the tables that it read. None: no words.
 
-    Each distinct text is judged once, whatever the number of versions of its ticket. Texts in a language that the
-    scorer does not judge have none.
+    `tickets` and `ticket_messages` get `sentiment`, unless the company has its own in tickets, and `aspects`, as bits.
+    Each distinct text is judged once, whatever the number of its versions. Texts in a language that the scorer does not
+    judge have neither, and what the staff wrote is not looked at.
     """
-    tickets = opened.tables.get("tickets")
-    if tickets is None or "text" not in tickets.columns or "sentiment" in tickets.columns:
+    if "tickets" not in opened.tables:
         return None
-    digested = tickets.mutate(digest=tickets["text"].hexdigest("sha256"))
-    file = settings.folder / settings.data.cache / f"sentiment-{SCORER}.parquet"
-    kept = _kept(opened.engine, file)
-    unseen = digested.filter(digested["text"].notnull()).select("digest", "text").distinct()
-    texts = unseen.anti_join(kept, "digest").order_by("digest").to_pyarrow()
-    judged = pa.table([texts["digest"], score(texts["text"].to_pylist())], schema=_COLUMNS)
-    # Of what was judged before, the rest is forgotten: the ticket is gone.
-    there = kept.semi_join(digested, "digest").to_pyarrow().cast(_COLUMNS)
-    whole = pa.concat_tables([there, judged])
-    if judged.num_rows:
-        _keep(whole, file)
-    joined = digested.left_join(ibis.memtable(whole), "digest").drop("digest", "digest_right")
-    opened.tables["tickets"] = copied(opened.engine, "_tickets_judged", joined)
-    return SCORER
+    tickets = opened.tables["tickets"]
+    has_own = "sentiment" in tickets.columns
+    digested = {}
+    if "text" in tickets.columns:
+        digested["tickets"] = tickets.mutate(digest=_digest(tickets))
+    if "ticket_messages" in opened.tables:
+        if not digested:  # of the messages each has its text
+            digested["tickets"] = tickets.mutate(text=ibis.null("string"), digest=ibis.null("string"))
+        messages = opened.tables["ticket_messages"]
+        theirs = (messages["author"] == "customer").ifelse(_digest(messages), ibis.null("string"))
+        digested["ticket_messages"] = messages.mutate(digest=theirs)
+    if not digested:
+        return None
+    texts = ibis.union(*(rows.select("digest", "text") for rows in digested.values()))
+    texts = texts.filter(texts["digest"].notnull())
+    found = judged(opened.engine, texts, _LEXICON, settings.folder / settings.data.cache, progress)
+    version = SCORER
+    if has_own:
+        found, version = found.drop("sentiment"), f"own scores, {SCORER}"
+    elif settings.sentiment.model:
+        model = Transformer.load(settings.sentiment.model, settings.folder, settings.engine.threads)
+        theirs = judged(opened.engine, texts, _by_transformer(model), settings.folder / settings.data.cache, progress)
+        found = found.drop("sentiment").left_join(theirs, "digest").drop("digest_right")
+        version = f"{model.version}, {SCORER}"
+    for name, rows in digested.items():
+        joined = rows.left_join(found, "digest").drop("digest", "digest_right")
+        opened.tables[name] = copied(opened.engine, f"_{name}_judged", joined)
+    return f"{version} of {' and '.join(digested)}"
 
 
 def unjudged(past: History, moment: Moment) -> list[Violation]:
-    """A warning where many texts of the last year could not be judged, else nothing: their mood is missing."""
-    tickets = past.known("tickets", moment)
-    recent = tickets.filter((tickets["opened_at"] >= moment.midnight - _A_YEAR) & tickets["text"].notnull())
-    mute = recent["sentiment"].isnull().sum()
-    found = recent.aggregate(texts=recent.count(), mute=mute.fill_null(0)).execute().iloc[0]
-    texts, failing = int(found["texts"]), int(found["mute"])
-    if failing <= _MOST_UNJUDGED * texts:
-        return []
-    rule = "is in a language that is not judged, or holds no words"
-    remedy = (
-        "Only English and Chinese are judged; the mood of other tickets of the last year is missing. Where you have "
-        "a judgement of your own, from -1 to 1, bring it as tickets.sentiment."
-    )
-    return [Violation("tickets", "text", rule, failing, texts, (), remedy, Severity.WARN)]
+    """A warning for each table of which many texts of the last year could not be judged: their mood is missing."""
+    found = []
+    for name in ("tickets", "ticket_messages"):
+        if not past.has(f"{name}.aspects"):
+            continue
+        rows = past.known(name, moment)
+        rows = rows.filter((rows[CONTRACT[name].event_time] >= moment.midnight - _A_YEAR) & rows["text"].notnull())
+        if "author" in rows.columns:
+            rows = rows.filter(rows["author"] == "customer")
+        counted = rows.aggregate(texts=rows.count(), mute=rows["aspects"].isnull().sum().fill_null(0)).execute().iloc[0]
+        texts, failing = int(counted["texts"]), int(counted["mute"])
+        if failing > _MOST_UNJUDGED * texts:
+            rule = "is in a language that is not judged, or holds no words"
+            found.append(Violation(name, "text", rule, failing, texts, (), _UNJUDGED, Severity.WARN))
+    return found
 
 
-def _kept(engine: Any, file: Path) -> ir.Table:
-    """What was judged before; nothing where there is no file, or one that cannot be read, for it is made again."""
-    try:
-        kept: ir.Table = ibis.memtable(
-            engine.read_parquet(str(file)).to_pyarrow().select(_COLUMNS.names).cast(_COLUMNS)
-        )
-    except (duckdb.Error, ValueError, KeyError):  # Arrow's errors are of these kinds
-        kept = ibis.memtable(_COLUMNS.empty_table())
-    return kept
+def _digest(rows: ir.Table) -> ir.StringValue:
+    return rows["text"].hexdigest("sha256")
 
 
-def _keep(judged: pa.Table, file: Path) -> None:
-    """Put the judgements in place at once, so that nobody reads half a file; of two that write, the last one stays."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}")
-    with suppress(OSError):  # a cache that cannot be written costs the next night some time, and this one nothing
-        file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(judged, draft)
-        draft.replace(file)
-    with suppress(OSError):
-        draft.unlink(missing_ok=True)
+def _by_lexicon(batch: pa.RecordBatch) -> list[Any]:
+    found = [judge(text) for text in batch["text"].to_pylist()]
+    aspects = [None if each.language is None else as_bits(each.aspects) for each in found]
+    return [[each.polarity for each in found], aspects]
+
+
+_LEXICON: Final = Scorer(
+    version=SCORER,
+    keys=("digest",),
+    schema=pa.schema({"digest": pa.string(), "sentiment": pa.float64(), "aspects": pa.int64()}),
+    judge=_by_lexicon,
+)
+
+
+def _by_transformer(model: Transformer) -> Scorer:
+    """A model that the settings name judges words in any language."""
+
+    def judge_batch(batch: pa.RecordBatch) -> list[Any]:
+        said = [own_words(text) for text in batch["text"].to_pylist()]
+        polarity = iter(model.polarity([words for words in said if words]).tolist())
+        return [[next(polarity) if words else None for words in said]]
+
+    schema = pa.schema({"digest": pa.string(), "sentiment": pa.float64()})
+    return Scorer(model.version, ("digest",), schema, judge_batch)

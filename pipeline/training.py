@@ -18,6 +18,7 @@ from models.backtest import Backtest, backtest
 from models.churn_model import ChurnModel
 from models.errors import NoTestDate, TooFewDepartures
 from models.fit_report import FitReport
+from models.sentiment_model import Comparison, SentimentModel
 from models.training import LEAST_DEPARTURES, fit
 from pipeline.amounts import money_word
 from pipeline.checks import check_contract, refuse_fatal
@@ -48,6 +49,8 @@ class Collected:
     recipe: Recipe
     history: History
     scorer: str | None
+    tone: SentimentModel | None
+    compared: Comparison | None
     left_out: dict[str, int]
     older_snapshots: int
     known_churns: int
@@ -73,6 +76,8 @@ class Trained:
         )
         if left_out:
             lines.append(f"Rows without a label, left out: {left_out}.")
+        if self.collected.compared is not None:
+            lines.append(str(self.collected.compared))
         if self.collected.older_snapshots:
             lines.append(left_aside(self.collected.older_snapshots))
         money = money_word(self.model.about["question"]["churn.definition"])
@@ -93,7 +98,8 @@ class Trained:
             "left_out": self.collected.left_out,
             "older_snapshots": self.collected.older_snapshots,
             "departures": self.collected.known_churns,
-            "backtest": None if self.backtest is None else self.backtest.as_record(),
+            "tone": _record(self.collected.compared),
+            "backtest": _record(self.backtest),
         }
 
 
@@ -112,7 +118,7 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
     try:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)
-        past = Past.of(opened, settings, today)
+        past = Past.of(opened, settings, today, progress=log.step)
         violations += refuse_stale(past.history, past.history.rules.moment(today), past.covered)
         for warning in [*violations, *pauses(past.history, today)]:
             log.note(f"warning: {warning.told()}")
@@ -129,6 +135,8 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
             recipe=past.recipe,
             history=past.history,
             scorer=past.scorer,
+            tone=past.tone,
+            compared=past.compared,
             left_out=dict(Counter(everyone["left_out"].dropna())),
             older_snapshots=older,
             known_churns=known,
@@ -210,7 +218,8 @@ def train(settings: Settings, as_of: date | None, log: RunLog) -> Trained:
         )
     except TooFewDepartures as reason:
         raise RefusedError(_too_few(reason, collected)) from reason
-    model = replace(model, about={**model.about, **_remembered(settings, collected, tested)})
+    about = {**model.about, **_remembered(settings, collected, tested)}
+    model = replace(model, about=about, tone=collected.tone)
     log.step("log to MLflow and register")
     registered = _register(settings, model, collected, tested)
     return Trained(model, report, tested, registered, collected)
@@ -246,8 +255,13 @@ def _remembered(settings: Settings, collected: Collected, tested: Backtest | Non
         "question": settings.question(),
         "left_out": collected.left_out,
         "older_snapshots": collected.older_snapshots,
-        "backtest": None if tested is None else tested.as_record(),
+        "tone": _record(collected.compared),
+        "backtest": _record(tested),
     }
+
+
+def _record(found: Backtest | Comparison | None) -> dict[str, Any] | None:
+    return None if found is None else found.as_record()
 
 
 def _register(settings: Settings, model: ChurnModel, collected: Collected, tested: Backtest | None) -> "Registered":
@@ -270,6 +284,7 @@ def _register(settings: Settings, model: ChurnModel, collected: Collected, teste
                 name: f"{found['rows']} rows, {found['digest']}" for name, found in collected.digests.items()
             },
             evaluations=evaluations,
+            documents={} if collected.compared is None else {"tone": collected.compared.as_record()},
             plots=plots,
         )
         registered = register(run, uri=uri, name=settings.tracking.model, experiment=settings.company.name)

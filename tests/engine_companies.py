@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -11,8 +12,9 @@ import pyarrow as pa
 from oracle_time import Rules
 from small_companies import SmallCompany
 
+from features.aspects import as_bits
 from features.contract import CONTRACT, RECORDED_AT
-from features.sentiment import score
+from features.sentiment import judge
 from features.timeline import ChurnRules
 from features.versions import History
 
@@ -66,10 +68,16 @@ def at_the_door(name: str, rows: list[Row], rules: Rules) -> list[Row]:
     if name == "subscriptions" and rules.ended_on == "last_day":
         day = timedelta(days=1)
         return [{**row, "ended_on": row["ended_on"] and row["ended_on"] + day} for row in rows]
-    if name == "tickets" and "text" in rows[0] and "sentiment" not in rows[0]:
-        judged = score([row["text"] for row in rows])
-        return [{**row, "sentiment": value} for row, value in zip(rows, judged, strict=True)]
+    if name in ("tickets", "ticket_messages") and "text" in rows[0] and "sentiment" not in rows[0]:
+        return [{**row, **judgement(row["text"] if row.get("author") != "staff" else None)} for row in rows]
     return rows
+
+
+@cache
+def judgement(text: str | None) -> Row:
+    """Mood and aspects of a text; missing where there are no words of a customer."""
+    judged = judge(text)
+    return {"sentiment": judged.polarity, "aspects": None if judged.language is None else as_bits(judged.aspects)}
 
 
 @contextmanager
@@ -95,5 +103,6 @@ def loaded(engine: Any, company: SmallCompany, rules: Rules) -> Iterator[History
 def as_arrow(name: str, rows: list[Row]) -> pa.Table:
     """The rows of that table in the contract's types; of columns that the contract does not know, in text."""
     types = {column.name: column.type for column in CONTRACT[name].columns} | {RECORDED_AT: "instant"}
+    types |= {"sentiment": "number", "aspects": "whole"}
     schema = pa.schema([(column, _ARROW[types.get(column, "text")]) for column in rows[0]])
     return pa.Table.from_pylist(rows, schema=schema)

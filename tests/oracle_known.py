@@ -23,10 +23,10 @@ class Known:
 
     def rows(self, table: str, account_id: str | None = None) -> list[Row]:
         raw = self.company.tables.get(table, [])
-        if table == "tickets" and raw:
+        if table in ("tickets", "ticket_messages") and raw:
             raw = at_the_door(table, raw, self.rules)
         found = known(raw, table, self._whole, self.as_of)
-        return [row for row in found if account_id in (None, row["account_id"])]
+        return [row for row in found if account_id is None or row["account_id"] == account_id]
 
     def ago(self, days: int) -> "Known":
         return Known(self.company, self.rules, self.as_of - timedelta(days=days))

@@ -8,6 +8,8 @@ from typing import Any
 from engine_companies import Row
 from oracle_known import Known, Values, in_thousandths, log_ratio, mean, per_28
 
+from features.sentiment import ASPECTS
+
 __all__ = ["support"]
 
 
@@ -49,6 +51,7 @@ def support(seen: Known, account_id: str, values: Values) -> Values:
         "resolution_days_usual": usual_days,
         "resolution_days_trend": log_ratio(average(map(resolution, quarter)), usual_days),
         **mood(seen, opened, seen_for),
+        **topics(seen, opened, seen_for),
         **ratings(opened),
     }
 
@@ -79,29 +82,57 @@ def repeats(ages: Any) -> int:
     return found
 
 
+def said(seen: Known, ticket: Row) -> list[tuple[str | None, float | None, int | None]]:
+    """The texts of a ticket's customer with mood and aspects, each text once."""
+    sent = [row for row in seen.rows("ticket_messages") if row["ticket_id"] == ticket["ticket_id"]]
+    texts = [ticket, *[row for row in sent if row["author"] == "customer"]]
+    return list(
+        {row.get("text"): (row.get("text"), row.get("sentiment"), row.get("aspects")) for row in texts}.values()
+    )
+
+
 def mood(seen: Known, opened: Callable[[int, int], list[Row]], seen_for: Callable[[int, Any], Any]) -> Values:
-    def read(start: int, end: int) -> list[float]:
-        return [row["sentiment"] for row in opened(start, end) if row["sentiment"] is not None]
+    def moods(ticket: Row) -> list[float]:
+        return [in_thousandths(sentiment) for _, sentiment, _ in said(seen, ticket) if sentiment is not None]
+
+    def read(start: int, end: int) -> list[list[float]]:
+        return [found for row in opened(start, end) if (found := moods(row))]
+
+    def average_mood(start: int, end: int) -> float | None:
+        return mean(map(fmean, read(start, end)))
 
     def unhappy(end: int) -> list[int]:
-        return [seen.age(row["opened_at"]) for row in opened(0, end) if (row["sentiment"] or 0) < -0.3]
+        return [seen.age(row["opened_at"]) for row in opened(0, end) if min(moods(row), default=0) < -0.3]
 
     def judged(end: int, amount: Any) -> Any:
         """Missing where there are tickets but the tone of none was judged."""
         return None if opened(0, end) and not read(0, end) else amount
 
-    now, before = read(0, 42), read(42, 210)
-    enough = min(len(now), len(before)) >= 2
+    enough = min(len(read(0, 42)), len(read(42, 210))) >= 2
     last = min(unhappy(364), default=None)
     return {
-        "sentiment_84": mean(read(0, 84)),
-        "sentiment_worst_28": min(map(in_thousandths, read(0, 28)), default=None),
-        "sentiment_trend": (mean(now) or 0) - (mean(before) or 0) if enough else None,
+        "sentiment_84": average_mood(0, 84),
+        "sentiment_worst_28": min(map(min, read(0, 28)), default=None),
+        "sentiment_trend": (average_mood(0, 42) or 0) - (average_mood(42, 210) or 0) if enough else None,
         "negative_tickets_84": judged(84, seen_for(84, len(unhappy(84)))),
         "negative_tickets_decayed": judged(
             364, seen_for(84, sum(in_thousandths(0.5 ** (age / 28)) for age in unhappy(364)))
         ),
         "days_since_negative_ticket": None if last is None else last + 1,
+    }
+
+
+def topics(seen: Known, opened: Callable[[int, int], list[Row]], seen_for: Callable[[int, Any], Any]) -> Values:
+    """In how many tickets of the last 84 days each aspect comes up."""
+    quarter = [[bits for _, _, bits in said(seen, row) if bits is not None] for row in opened(0, 84)]
+    is_unread = bool(quarter) and not any(quarter)
+
+    def speaking_of(place: int) -> int:
+        return sum(any(bits >> place & 1 for bits in ticket) for ticket in quarter)
+
+    return {
+        f"{aspect}_tickets_84": None if is_unread else seen_for(84, speaking_of(place))
+        for place, aspect in enumerate(ASPECTS)
     }
 
 

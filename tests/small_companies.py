@@ -26,7 +26,17 @@ BESIDE = (0, 1, -1, 7, 8, 30, 31)
 """Distances between dates: the graces, leads and silences of `parameters`, and one day more."""
 EVENT_TIMES = (time(12), time(0), time(23, 59, 59, 999_999))
 LOAD_TIMES = (time(1, 30), time(0), time(5, 59, 59), time(6), time(6, 0, 1), time(12))
-TABLES = ("subscriptions", "usage", "accounts", "tickets", "page_visits", "feedback", "users", "invoices")
+TABLES = (
+    "subscriptions",
+    "usage",
+    "accounts",
+    "tickets",
+    "ticket_messages",
+    "page_visits",
+    "feedback",
+    "users",
+    "invoices",
+)
 
 Row = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -277,7 +287,7 @@ def _tickets(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, se
                 "ticket_id": f"T{number}",
                 "account_id": account_id,
                 "opened_at": opened_at,
-                "text": draw(st.sampled_from(["How do I export?", "This is broken again.", None])),
+                "text": draw(st.sampled_from(_TEXTS)),
                 "first_response_at": draw(st.none() | days.event_after(opened_at)),
                 "resolved_at": draw(st.none() | days.event_after(opened_at)),
                 "reopened_count": draw(st.sampled_from([0, 1, None])),
@@ -287,6 +297,36 @@ def _tickets(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, se
             if has_csat_at:
                 row["csat_at"] = draw(st.none() | days.event_after(opened_at))
             rows.append({**row, **version})
+    return rows
+
+
+_TEXTS = (
+    "How do I export?",
+    "This is broken again.",
+    "Third time I ask: we cannot log in, and nobody answers.",
+    "太贵了，我们想退订。",
+    "Thank you, it works perfectly!",
+    "Der Plan ist weg.",
+    None,
+)
+
+
+@st.composite
+def _ticket_messages(draw: Draw, days: _Days, account_ids: list[str], recorded: bool, several: bool) -> list[Row]:
+    """Of some of the tickets that may be there, and now and then of one that is not."""
+    rows = []
+    for number, ticket in enumerate(draw(st.lists(st.integers(1, 4), max_size=5)), start=1):
+        sent_at = draw(days.event)
+        rows.append(
+            {
+                "message_id": f"M{number}",
+                "ticket_id": f"T{ticket}",
+                "sent_at": sent_at,
+                "author": draw(st.sampled_from(["customer", "customer", "staff"])),
+                "text": draw(st.sampled_from(_TEXTS)),
+                **_versions(draw, days, sent_at, recorded, several)[0],
+            }
+        )
     return rows
 
 
@@ -354,6 +394,7 @@ ROWS_OF: dict[str, Callable[..., st.SearchStrategy[list[Row]]]] = {
     "usage": _usage,
     "users": _users,
     "tickets": _tickets,
+    "ticket_messages": _ticket_messages,
     "page_visits": _page_visits,
     "feedback": _feedback,
     "invoices": _invoices,

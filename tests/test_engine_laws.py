@@ -89,8 +89,12 @@ def disguises(draw: Draw) -> Disguise:
     rules = replace(draw(parameters()), ended_on="first_day_without")
     like = draw(st.sampled_from(accounts_of(company)))
     tables, zones = {}, {}
+    theirs = {row["ticket_id"] for row in company.tables.get("tickets", []) if row["account_id"] == like}
     for name, rows in company.tables.items():
-        more = [newcomer(row, name) for row in rows if row["account_id"] == like]
+        alike = [
+            row for row in rows if (row["account_id"] == like if "account_id" in row else row["ticket_id"] in theirs)
+        ]
+        more = [newcomer(row, name) for row in alike]
         again = [delivered_again(draw, row, name) for row in draw(st.lists(st.sampled_from(rows), max_size=3))]
         tables[name] = draw(st.permutations([*rows, *more, *(row for row in again if row is not None)]))
         zones[name] = draw(st.sampled_from(ZONES))
@@ -102,11 +106,11 @@ def newcomer(row: Row, table: str) -> Row:
 
     It must not be the first that its source hears of: a source that began earlier knows more of everybody.
     """
-    names = {"account_id", "user_id", "event_id", CONTRACT[table].key}
+    names = {"user_id", "event_id", "ticket_id", CONTRACT[table].key}
     new = {name: f"{value} of the other" if name in names and value else value for name, value in row.items()}
     amounts = {"mrr": 77.0, "seats": 3.0, "quantity": 7.0, "amount": 55.0, "score": 1.0, "csat": 2.0}
     new |= {name: amount for name, amount in amounts.items() if row.get(name)}
-    return new | {"account_id": NEWCOMER}
+    return new | ({"account_id": NEWCOMER} if "account_id" in row else {})
 
 
 def delivered_again(draw: Draw, row: Row, table: str) -> Row | None:

@@ -15,11 +15,25 @@ from oracle_time import Rules, state
 from single_cases import AS_OF, ago, asked, on, term
 from small_companies import LATER, SmallCompany, accounts_of, companies, parameters
 
-from features import billing, events, feedback, habits, market, onboarding, pages, people, support, tenure, usage
+from features import (
+    aspects,
+    billing,
+    events,
+    feedback,
+    habits,
+    market,
+    onboarding,
+    pages,
+    people,
+    support,
+    tenure,
+    usage,
+)
 from features.build import SPINE, Recipe, build, catalogue, spine
 from features.catalogue import CASES, Feature, mentions, read_catalogue
 from features.contract import CONTRACT
 from features.outages import Recorded, coverage
+from features.sentiment import ASPECTS
 from features.tallies import by_kind, by_person, of_kinds, tally
 
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
@@ -173,7 +187,7 @@ def test_before_the_first_row_of_usage_nothing_is_usual(engine: Any) -> None:
 
 FAMILIES = (
     *("usage", "people", "habits", "events", "onboarding"),
-    *("support", "feedback", "pages", "tenure", "market", "billing"),
+    *("support", "aspects", "feedback", "pages", "tenure", "market", "billing"),
 )
 PATTERN = "GROUP"
 
@@ -197,6 +211,7 @@ def test_the_catalogue_lists_what_is_computed_and_nothing_else(engine: Any) -> N
     """With every column of the contract there, every listed feature is a column of the result, once, in its order."""
     company = SmallCompany(every_column(), frozenset({"accounts", "subscriptions", "tickets"}), None, LATER, [AS_OF])
     patterns = [("pages", group) for group in PAGE_GROUPS] + [("events", kind) for kind in KINDS]
+    patterns += [("aspects", aspect) for aspect in ASPECTS]
     expected = [
         f.for_group(name).name for family, name in patterns for f in read_catalogue(family) if PATTERN in f.name
     ]
@@ -249,7 +264,8 @@ def test_every_computed_column_is_listed(engine: Any) -> None:
         }
     from_spine = set(accounts.columns)
     for family, columns in computed.items():
-        names = {feature.name for feature in read_catalogue(family)}
+        more = aspects.listed() if family == "support" else []
+        names = {feature.name for feature in [*read_catalogue(family), *more]}
         assert names - from_spine == set(columns) - {"account_id"}, family
 
 

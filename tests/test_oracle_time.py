@@ -535,7 +535,7 @@ def test_what_arrives_after_the_cut_changes_nothing(small: SmallCompany, rules: 
 def test_an_account_is_judged_by_its_own_rows_in_any_order(small: SmallCompany, rules: Rules) -> None:
     for account_id in accounts_of(small):
         alone = {
-            name: [row for row in reversed(rows) if row["account_id"] == account_id]
+            name: [row for row in reversed(rows) if row.get("account_id") == account_id]
             for name, rows in small.tables.items()
         }
         for as_of in small.as_ofs:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.sentiment import SCORER, score
+from features.aspects import as_bits
+from features.sentiment import SCORER, Judgement, judge, score
 from pipeline import ticket_words
 from pipeline.inspection import inspect
 from pipeline.run_log import open_log
@@ -18,17 +18,27 @@ from pipeline.sources import Opened, open_sources
 
 FURIOUS = "Still no answer, this is ridiculous."
 PLEASED = "Works perfectly now, thank you so much!"
+SORRY = "We are terribly sorry for this awful outage."
 GERMAN = "Der Dienstplan ist schon wieder weg und niemand antwortet uns."
 
 
-def company(folder: Path, texts: Sequence[str | None], more: str = "") -> Path:
+def company(
+    folder: Path, texts: Sequence[str | None], more: str = "", messages: Sequence[tuple[str, str]] | None = None
+) -> Path:
+    """Tickets with these texts; `messages` of the first are (author, text)."""
     (folder / "accounts.csv").write_text("account_id,created_at\nA-1,2025-01-01\n", encoding="utf-8")
     (folder / "subscriptions.csv").write_text("account_id,started_on,ended_on\nA-1,2025-01-01,\n", encoding="utf-8")
     header = f"ticket_id,account_id,opened_at,text{',sentiment' if more else ''}"
     lines = [f'T-{place},A-1,2025-03-01,"{text or ""}"{more}' for place, text in enumerate(texts)]
     (folder / "tickets.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    tables = ["accounts", "subscriptions", "tickets"]
+    if messages is not None:
+        tables.append("ticket_messages")
+        lines = [f'M-{place},T-0,2025-03-02,{author},"{text}"' for place, (author, text) in enumerate(messages)]
+        header = "message_id,ticket_id,sent_at,author,text"
+        (folder / "ticket_messages.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
     settings = folder / "churn.toml"
-    named = "".join(f'{table} = "{table}.csv"\n' for table in ("accounts", "subscriptions", "tickets"))
+    named = "".join(f'{table} = "{table}.csv"\n' for table in tables)
     settings.write_text(f'[company]\nname = "Made up"\n[data]\n{named}', encoding="utf-8")
     return settings
 
@@ -54,11 +64,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that the scorer is asked about, from here on."""
     seen: list[str] = []
 
-    def listening(texts: Any) -> list[float | None]:
-        seen.extend(texts)
-        return score(texts)
+    def listening(text: str) -> Judgement:
+        seen.append(text)
+        return judge(text)
 
-    monkeypatch.setattr(ticket_words, "score", listening)
+    monkeypatch.setattr(ticket_words, "judge", listening)
     return seen
 
 
@@ -71,6 +81,27 @@ def test_every_ticket_gets_the_sentiment_of_its_text(tmp_path: Path) -> None:
     texts = [FURIOUS, PLEASED, None, GERMAN, FURIOUS]
     assert score(texts) == sentiments(company(tmp_path, texts))
     assert [True, False, True, True, True] == [value is None or value < 0 for value in score(texts)]
+
+
+def test_of_messages_those_of_customers_are_judged(tmp_path: Path, asked: list[str]) -> None:
+    """No text is judged twice because it stands in two tables, and every message stays in its table."""
+    messages = [("customer", FURIOUS), ("staff", SORRY), ("customer", GERMAN), ("customer", PLEASED)]
+    with opened(company(tmp_path, [FURIOUS], messages=messages)) as (scorer, sources):
+        assert f"{SCORER} of tickets and ticket_messages" == scorer
+        rows = sources.tables["ticket_messages"].order_by("message_id").to_pyarrow().to_pylist()
+    assert [*score([FURIOUS]), None, None, *score([PLEASED])] == [row["sentiment"] for row in rows]
+    assert [as_bits(judge(FURIOUS).aspects), None, None, 0] == [row["aspects"] for row in rows]
+    assert sorted([FURIOUS, GERMAN, PLEASED]) == sorted(asked)
+
+
+def test_tickets_without_text_sound_like_their_messages(tmp_path: Path) -> None:
+    """The ticket system keeps the words in messages alone: tickets get the columns that features of tone need."""
+    settings = company(tmp_path, [None], messages=[("customer", FURIOUS)])
+    tickets = tmp_path / "tickets.csv"
+    tickets.write_text("ticket_id,account_id,opened_at\nT-0,A-1,2025-03-01\n", encoding="utf-8")
+    with opened(settings) as (_, sources):
+        columns = sources.tables["tickets"].to_pyarrow().to_pylist()[0]
+    assert {"text": None, "sentiment": None, "aspects": None}.items() <= columns.items()
 
 
 def test_a_night_judges_only_what_is_new(tmp_path: Path, asked: list[str]) -> None:
@@ -124,11 +155,11 @@ def test_the_cache_lies_where_the_settings_say(tmp_path: Path) -> None:
     assert not cache(tmp_path).exists()
 
 
-def test_what_the_company_scored_itself_wins(tmp_path: Path, asked: list[str]) -> None:
+def test_what_the_company_scored_itself_wins(tmp_path: Path) -> None:
     with opened(company(tmp_path, [FURIOUS], ",0.5")) as (scorer, sources):
-        assert scorer is None
-        assert [0.5] == sources.tables["tickets"]["sentiment"].to_pyarrow().to_pylist()
-    assert [] == asked
+        assert scorer == f"own scores, {SCORER} of tickets"
+        (row,) = sources.tables["tickets"].to_pyarrow().to_pylist()
+    assert (0.5, as_bits(judge(FURIOUS).aspects)) == (row["sentiment"], row["aspects"])
 
 
 @pytest.mark.parametrize(("german", "warned"), [(0, False), (1, False), (2, True)])

@@ -25,8 +25,10 @@ from models.churn_model import ChurnModel
 from models.departures import count_departures, in_order
 from models.evaluate import DRAWS, INTERVAL, Figure
 from models.metrics import ranking_of_draws
+from models.sentiment_model import Comparison
 from models.training import LEAST_DEPARTURES, fit
 from pipeline.run_log import RunLog, open_log
+from pipeline.sections import Sentiment
 from pipeline.settings import read_settings
 from pipeline.showroom import furnish
 from pipeline.training import Collected, collect
@@ -36,6 +38,15 @@ Floats = NDArray[np.float64]
 TEST_SHARE = 0.4
 IS = (Family.PROFILE, Family.CONTRACT)
 """What the account is and has signed, beside what it does."""
+WORDS = {
+    "how tickets sound": {"tickets.sentiment"},
+    "what tickets speak of": {"tickets.text"},
+    "any words of tickets": {"tickets.sentiment", "tickets.text"},
+}
+"""Features of support that are read off the text."""
+
+
+UNLEARNED = "all, tickets judged by our own scorer"
 
 
 @dataclass(frozen=True)
@@ -83,13 +94,15 @@ class Trial:
 
 
 def choices(features: Sequence[Feature]) -> list[tuple[str, list[Feature]]]:
-    """All features, then without each family, then what the account is apart from what it does."""
+    """All features, then without each family, without the words of tickets, then what the account is or does alone."""
     found = [("all", list(features))]
     for family in dict.fromkeys(feature.family for feature in features):
         found.append((f"without {family.value}", [f for f in features if f.family != family]))
+    for title, columns in WORDS.items():
+        found.append((f"without {title}", [f for f in features if not set(f.needs) & columns]))
     found.append(("without contract and profile", [f for f in features if f.family not in IS]))
     found.append(("contract and profile alone", [f for f in features if f.family in IS]))
-    return [(title, chosen) for title, chosen in found if chosen]
+    return [(title, chosen) for title, chosen in found if chosen and (title == "all" or len(chosen) < len(features))]
 
 
 def permuted(trial: Trial, features: Sequence[Feature]) -> pd.DataFrame:
@@ -126,7 +139,7 @@ def _figure(draws: Floats) -> Figure:
     return Figure(float(draws[0]), float(low), float(high))
 
 
-def page(title: str, trial: Trial, judged: Sequence[Judged], singles: pd.DataFrame) -> str:
+def page(title: str, trial: Trial, judged: Sequence[Judged], singles: pd.DataFrame, compared: Comparison | None) -> str:
     """The ablation as a page of Markdown."""
     dates = trial.test["as_of"]
     whole = judged[0]
@@ -138,6 +151,7 @@ def page(title: str, trial: Trial, judged: Sequence[Judged], singles: pd.DataFra
         f"tested on {len(trial.test):,} rows of {trial.test['account_id'].nunique():,} accounts with "
         f"{count_departures(trial.test):,} churns, {dates.min().date()} to {dates.max().date()}.",
         "In brackets: 95 % intervals over draws of root accounts; differences are paired.",
+        *([] if compared is None else [str(compared)]),
         "",
         "| features | number | AUC | against all | average precision | against all |",
         "|---|---:|---|---|---|---|",
@@ -198,12 +212,16 @@ def main() -> None:
         for place, (title, chosen) in enumerate(options := choices(features)):
             log.step("ablation", place, len(options))
             judged.append(trial.judged(title, chosen))
+        if collected.tone is not None:
+            log.note("once more, without learning from ratings")
+            plain = settings.model_copy(update={"sentiment": Sentiment(learn=False)})
+            judged.append(Trial(collect(plain, None, log), settings.engine.threads).judged(UNLEARNED, features))
         score = logistic_risk(trial.known, trial.test, features)
         judged.append(trial.of("all, in a logistic regression", len(features), score, 0.0))
         log.step("each feature by itself")
         singles = permuted(trial, features)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(page(asked.title, trial, judged, singles), encoding="utf-8")
+    asked.out.write_text(page(asked.title, trial, judged, singles, collected.compared), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+"""A sentiment model of Hugging Face, exported to ONNX, that a company names in its settings.
+
+It is read from a folder, or from the cache that `hf download` fills; nothing is fetched while a command runs. Three
+files are needed: `config.json`, `tokenizer.json`, and `model.onnx` (or `onnx/model.onnx`).
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelRefusal
+
+__all__ = ["Transformer"]
+
+Floats = NDArray[np.float64]
+
+_MOST_TOKENS: Final = 256
+"""Whoever writes more has said how they feel by then; the time goes with the square of it."""
+
+_AT_ONCE: Final = 32
+_FILES: Final = ("config.json", "tokenizer.json", "onnx/model.onnx")
+_MOODS: Final = {"neg": -1.0, "neu": 0.0, "pos": 1.0}
+_STARS: Final = re.compile(r"([1-5])\s*stars?")
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A classifier of texts whose classes are moods. `mood` is the polarity of each class, −1 to 1."""
+
+    version: str
+    mood: tuple[float, ...]
+    session: Any
+    tokenizer: Any
+
+    @classmethod
+    def load(cls, name: str, folder: Path, threads: int = 0) -> Self:
+        """Read a model by the path of its folder, seen from `folder`, or by its name on Hugging Face.
+
+        Raises `ModelRefusal` where it is not on this machine, is no classifier of moods, or cannot be read.
+        """
+        try:
+            import onnxruntime
+            import tokenizers
+        except ImportError as error:
+            raise ModelRefusal(
+                f"[sentiment] model = {name!r} needs {error.name}. Install what it takes: "
+                "pip install huggingface-hub onnxruntime tokenizers"
+            ) from error
+        here = folder / name if (folder / name).is_dir() else _downloaded(name)
+        graph = next((here / file for file in ("model.onnx", "onnx/model.onnx") if (here / file).is_file()), None)
+        missing = [file for file in _FILES[:2] if not (here / file).is_file()]
+        if graph is None or missing:
+            absent = ", ".join([*missing, *(["model.onnx"] if graph is None else [])])
+            raise ModelRefusal(
+                f"[sentiment] model = {name!r}: {here} has no {absent}. Export it: "
+                f"optimum-cli export onnx --model {name} --task text-classification FOLDER, and name the FOLDER."
+            )
+        try:
+            mood = _moods(name, json.loads((here / "config.json").read_text(encoding="utf-8")))
+            tokenizer = tokenizers.Tokenizer.from_file(str(here / "tokenizer.json"))
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = threads
+            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except ModelRefusal:
+            raise
+        except Exception as error:  # the two libraries raise bare Exceptions of their own
+            raise ModelRefusal(
+                f"[sentiment] model = {name!r} cannot be read from {here}: {str(error).splitlines()[0][:200]}"
+            ) from error
+        tokenizer.enable_truncation(_MOST_TOKENS)
+        tokenizer.enable_padding()
+        return cls(f"onnx-{_digest(graph)[:12]}", mood, session, tokenizer)
+
+    def polarity(self, texts: Sequence[str]) -> Floats:
+        """(texts,) the mean of the classes' moods, each weighing what the model believes in it; −1 to 1.
+
+        In thousandths, for beyond these it depends on how many texts were looked at together.
+        """
+        polarity = np.empty(len(texts))
+        by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        for first in range(0, len(texts), _AT_ONCE):
+            places = by_length[first : first + _AT_ONCE]
+            polarity[places] = self._of([texts[place] for place in places])
+        return np.round(polarity, 3)
+
+    def _of(self, texts: Sequence[str]) -> Floats:
+        encoded = self.tokenizer.encode_batch(list(texts))
+        given = {
+            "input_ids": [each.ids for each in encoded],
+            "attention_mask": [each.attention_mask for each in encoded],
+            "token_type_ids": [each.type_ids for each in encoded],
+        }
+        wanted = {each.name for each in self.session.get_inputs()}
+        inputs = {name: np.array(rows, dtype=np.int64) for name, rows in given.items() if name in wanted}
+        logits = np.asarray(self.session.run(None, inputs)[0], dtype=np.float64)
+        believed = np.exp(logits - logits.max(axis=1, keepdims=True))
+        weighed: Floats = (believed / believed.sum(axis=1, keepdims=True)) @ np.array(self.mood)
+        return weighed
+
+
+def _downloaded(name: str) -> Path:
+    """The folder into which `hf download` has put the model."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError) as error:
+        raise ModelRefusal(
+            f"[sentiment] model = {name!r} is no folder here, and nothing of that name was downloaded to this machine. "
+            f"hf download {name} {' '.join(_FILES)}"
+        ) from error
+
+
+def _moods(name: str, config: Mapping[str, Any]) -> tuple[float, ...]:
+    labels = [str(label).lower() for _, label in sorted(config.get("id2label", {}).items(), key=lambda it: int(it[0]))]
+    moods = [_mood(label) for label in labels]
+    if None in moods or len(set(moods)) < 2:
+        raise ModelRefusal(
+            f"[sentiment] model = {name!r} tells apart {labels or 'nothing'}, which are no moods. Its config.json must "
+            "have id2label with negative, neutral and positive, or with 1 to 5 stars."
+        )
+    return tuple(mood for mood in moods if mood is not None)
+
+
+def _mood(label: str) -> float | None:
+    stars = _STARS.fullmatch(label)
+    if stars is not None:
+        return (int(stars[1]) - 3) / 2
+    return next((mood for start, mood in _MOODS.items() if label.startswith(start)), None)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,84 @@
+"""Judgements of texts, each made once: kept in a file that holds digests and no text."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+__all__ = ["Progress", "Scorer", "judged"]
+
+Progress = Callable[[str, int, int], None]
+
+_AT_ONCE: Final = 5_000
+_BETWEEN_SAVES: Final = 100_000
+"""What a first run of a million texts can lose at most when it is ended, about a minute of work."""
+
+_LEARNED: Final = "sentiment-csat-*.parquet"
+_KEPT_LEARNED: Final = 3
+"""Each training may learn a scorer of its own; files of the champion and of two more stay."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What judges texts: `judge` takes a batch of them and gives the columns of `schema` that are no `keys`.
+
+    Rows with equal keys are judged alike by one `version`, and so only once.
+    """
+
+    version: str
+    keys: tuple[str, ...]
+    schema: pa.Schema
+    judge: Callable[[pa.RecordBatch], list[Any]]
+
+
+def judged(engine: Any, texts: ir.Table, scorer: Scorer, folder: Path, progress: Progress | None = None) -> ir.Table:
+    """The judgement of every text, by the scorer's keys: as far as it is kept in the folder, else made and kept now.
+
+    Of what was judged before, the rest is forgotten: its ticket is gone.
+    """
+    file = folder / f"sentiment-{scorer.version}.parquet"
+    kept = _kept(engine, file, scorer.schema)
+    texts = texts.distinct()
+    unseen = texts.anti_join(kept, scorer.keys).order_by(scorer.keys)
+    known = kept.semi_join(texts, scorer.keys).to_pyarrow().cast(scorer.schema)
+    count, done, saved = int(unseen.count().execute()), 0, 0
+    parts = [known]
+    for batch in unseen.to_pyarrow_batches(chunk_size=_AT_ONCE) if count else ():
+        if progress is not None:
+            progress("judge the words of tickets", done, count)
+        parts.append(pa.table([*(batch[key] for key in scorer.keys), *scorer.judge(batch)], schema=scorer.schema))
+        done += batch.num_rows
+        if done == count or done - saved >= _BETWEEN_SAVES:
+            _keep(pa.concat_tables(parts), file)
+            saved = done
+    return ibis.memtable(pa.concat_tables(parts))
+
+
+def _kept(engine: Any, file: Path, schema: pa.Schema) -> ir.Table:
+    """What was judged before; nothing where there is no file, or one that cannot be read, for it is made again."""
+    try:
+        kept: ir.Table = ibis.memtable(engine.read_parquet(str(file)).to_pyarrow().select(schema.names).cast(schema))
+    except (duckdb.Error, ValueError, KeyError):  # Arrow's errors are of these kinds
+        kept = ibis.memtable(schema.empty_table())
+    return kept
+
+
+def _keep(judgements: pa.Table, file: Path) -> None:
+    """Put the judgements in place at once, so that nobody reads half a file; of two that write, the last one stays."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError):  # a cache that cannot be written costs the next night some time, and this one nothing
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(judgements, draft)
+        draft.replace(file)
+        for older in sorted(file.parent.glob(_LEARNED), key=lambda path: path.stat().st_mtime)[:-_KEPT_LEARNED]:
+            older.unlink()
+    with suppress(OSError):
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,217 @@
+"""Tickets judged by what their company's own ratings taught: from the tables to a night, and back from the registry."""
+
+import hashlib
+import io
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from test_sentiment_model import BAD, GOOD, rated
+from tiny_transformer import write_transformer
+
+from models.registry import load_champion
+from models.sentiment_model import SentimentModel, learn
+from pipeline.errors import RefusedError
+from pipeline.learned_tone import learn_tone, rated_texts, use_tone
+from pipeline.nightly import see
+from pipeline.settings import Settings, read_settings
+from pipeline.sources import Opened, history, open_sources
+from pipeline.ticket_words import add_sentiment
+
+TODAY = date(2028, 1, 1)
+
+
+def company(folder: Path, tickets: pd.DataFrame, sections: str = "") -> Settings:
+    """A company with these tickets, and nothing else to learn from."""
+    accounts = pd.DataFrame({"account_id": sorted(set(tickets["account_id"])), "created_at": "2025-01-01"})
+    accounts.to_csv(folder / "accounts.csv", index=False)
+    accounts.rename(columns={"created_at": "started_on"}).assign(ended_on="").to_csv(
+        folder / "subscriptions.csv", index=False
+    )
+    tickets.to_csv(folder / "tickets.csv", index=False)
+    names = ("accounts", "subscriptions", "tickets")
+    named = "".join(f'{name} = "{name}.csv"\n' for name in names)
+    (folder / "churn.toml").write_text(f"[data]\n{named}{sections}", encoding="utf-8")
+    return read_settings(folder / "churn.toml")
+
+
+def tickets(**more: object) -> pd.DataFrame:
+    return rated().drop(columns=["group", "polarity"]).assign(**more)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[tuple[Opened, str | None]]:
+    sources = open_sources(settings)
+    try:
+        yield sources, add_sentiment(sources, settings)
+    finally:
+        sources.close()
+
+
+def moods(sources: Opened) -> pd.DataFrame:
+    frame: pd.DataFrame = sources.tables["tickets"].to_pandas()
+    return frame.set_index("ticket_id").sort_index()
+
+
+def test_ratings_teach_how_tickets_sound(tmp_path: Path) -> None:
+    """Where learning is better the judgement of every ticket is the learned one's, each by the model that never saw
+    its account; the second time out of the cache."""
+    settings = company(tmp_path, tickets())
+    with opened(settings) as (sources, scorer):
+        past = history(sources, settings)
+        moment = past.rules.moment(TODAY)
+        before = moods(sources)
+        tone, compared = learn_tone(sources, past, moment, scorer)
+        assert compared is not None
+        assert tone is not None
+        use_tone(sources, settings, tone)
+        after = moods(sources)
+        texts = rated_texts(past, moment)
+    assert len(texts) == len(before)
+    assert before.drop(columns="sentiment").equals(
+        after.drop(columns="sentiment")[list(before.columns.drop("sentiment"))]
+    )
+    groups = [hashlib.sha256(account_id.encode()).hexdigest()[0] for account_id in after["account_id"]]
+    expected = tone.polarity(after["text"].tolist(), before["sentiment"].to_numpy(float), groups)
+    assert after["sentiment"].tolist() == expected.tolist()
+    assert after.loc[after["text"].str.startswith(BAD), "sentiment"].max() < -0.3
+    assert after.loc[after["text"].str.startswith(GOOD), "sentiment"].min() > 0.3
+    assert (tmp_path / ".churn-cache" / f"sentiment-{tone.version}.parquet").is_file()
+    with opened(settings) as (sources, _):
+        use_tone(sources, settings, tone)
+        assert after.equals(moods(sources))
+
+
+def test_what_cannot_be_judged_stays_unjudged(tmp_path: Path) -> None:
+    table = tickets()
+    table.loc[:9, "text"] = "Der Dienstplan ist schon wieder weg und niemand antwortet uns."
+    settings = company(tmp_path, table)
+    with opened(settings) as (sources, scorer):
+        past = history(sources, settings)
+        tone, _ = learn_tone(sources, past, past.rules.moment(TODAY), scorer)
+        assert tone is not None
+        use_tone(sources, settings, tone)
+        assert 10 == moods(sources)["sentiment"].isna().sum()
+
+
+@pytest.mark.parametrize(
+    ("table", "sections"),
+    [
+        (tickets(sentiment=0.1), ""),
+        (tickets().drop(columns="csat_at"), ""),
+        (tickets().drop(columns=["csat", "csat_at"]), ""),
+        (tickets(), "[sentiment]\nlearn = false\n"),
+    ],
+    ids=["own judgement", "ratings without a time", "no ratings", "switched off"],
+)
+def test_nothing_is_learned(table: pd.DataFrame, sections: str, tmp_path: Path) -> None:
+    settings = company(tmp_path, table, sections)
+    with opened(settings) as (sources, scorer):
+        past = history(sources, settings)
+        base = scorer if settings.sentiment.learn else None
+        assert (None, None) == learn_tone(sources, past, past.rules.moment(TODAY), base)
+
+
+def test_a_rating_of_the_day_itself_is_not_known(tmp_path: Path) -> None:
+    settings = company(tmp_path, tickets())
+    with opened(settings) as (sources, _):
+        past = history(sources, settings)
+        newest = max(rated()["csat_at"])
+        known = rated_texts(past, past.rules.moment(newest.date()))
+    assert known["csat_at"].max() < pd.Timestamp(newest.date())
+    assert len(known) == (rated()["csat_at"] < pd.Timestamp(newest.date())).sum()
+
+
+def test_a_named_model_judges_in_any_language(tmp_path: Path) -> None:
+    """In the place of ours; what texts speak of is still found by ours, and learning starts from the named one."""
+    write_transformer(tmp_path / "tiny")
+    table = tickets()
+    table.loc[:0, "text"] = "Das ist schrecklich"
+    settings = company(tmp_path, table, '[sentiment]\nmodel = "tiny"\n')
+    with opened(settings) as (sources, scorer):
+        assert scorer is not None
+        assert scorer.startswith("onnx-")
+        assert scorer.endswith("lexicon-2 of tickets")
+        found = moods(sources)
+    assert found.loc["T0", "sentiment"] < -0.5
+    assert pd.isna(found.loc["T0", "aspects"])
+    assert {0.0} == set(found["sentiment"].drop("T0"))
+
+
+def test_a_night_judges_by_the_scorer_of_its_model(trained_demo: Path) -> None:
+    """The learned scorer travels with the champion; other base, other features: refused."""
+    settings = read_settings(trained_demo)
+    champion, _ = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+    tone = learn(rated(), champion.about["scorer"])
+    assert tone is not None
+    assert champion.tone is None, "too few tickets of so small a company are rated"
+    model = replace(champion, tone=tone)
+    sources = open_sources(settings)
+    try:
+        see(sources, settings, model)
+        words = sources.tables["ticket_messages"].filter(sources.tables["ticket_messages"]["sentiment"].notnull())
+        found = words.limit(20).to_pandas()
+        tickets = sources.tables["tickets"].select("ticket_id", "account_id").distinct().to_pandas()
+    finally:
+        sources.close()
+    accounts = tickets.set_index("ticket_id")["account_id"]
+    groups = [hashlib.sha256(accounts[ticket].encode()).hexdigest()[0] for ticket in found["ticket_id"]]
+    from features.sentiment import score
+
+    base = pd.Series(score(found["text"])).to_numpy(float)
+    assert tone.polarity(found["text"].tolist(), base, groups).tolist() == found["sentiment"].tolist()
+    assert {"customer"} == set(found["author"])
+
+
+def test_another_base_is_another_model(trained_demo: Path, tmp_path: Path) -> None:
+    write_transformer(tmp_path / "tiny")
+    settings = read_settings(trained_demo)
+    named = settings.sentiment.model_copy(update={"model": str(tmp_path / "tiny")})
+    settings = settings.model_copy(update={"sentiment": named})
+    champion, _ = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+    sources = open_sources(settings)
+    try:
+        with pytest.raises(RefusedError, match=r"judged by onnx-\w+, lexicon-2 of tickets.*learned from lexicon-2"):
+            see(sources, settings, champion)
+    finally:
+        sources.close()
+
+
+def test_a_saved_champion_brings_its_scorer(trained_demo: Path, tmp_path: Path) -> None:
+    settings = read_settings(trained_demo)
+    champion, _ = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+    tone = learn(rated(), "lexicon-2")
+    model = replace(champion, tone=tone)
+    model.save(tmp_path)
+    loaded = type(model).load(tmp_path)
+    assert isinstance(loaded.tone, SentimentModel)
+    assert tone is not None
+    assert (tone.version, model.digest) == (loaded.tone.version, loaded.digest)
+    assert champion.digest != model.digest
+
+
+def test_no_text_of_a_ticket_leaves_its_table(trained_demo: Path) -> None:
+    """Not into MLflow, nor the store, the cache, or what a night keeps of its inputs; Parquet is looked into."""
+    folder = trained_demo.parent
+    texts = pd.read_parquet(folder / "data" / "tickets.parquet", columns=["text"])["text"].dropna().unique()
+    phrases = [text[:30].encode() for text in texts if len(text) >= 30]
+    assert len(phrases) > 200
+    files = [file for file in folder.rglob("*") if file.is_file() and folder / "data" not in file.parents]
+    held = {str(file.relative_to(folder)): file.read_bytes() for file in files}
+    assert {"churn.db", "mlflow.db"} <= held.keys()
+    with sqlite3.connect(folder / "churn.db") as store:
+        inputs = [content for (content,) in store.execute("SELECT content FROM inputs")]
+    assert inputs
+    held |= {f"inputs {place}": as_text(content) for place, content in enumerate(inputs)}
+    held |= {f"{name} as a table": as_text(held[name]) for name in list(held) if name.endswith(".parquet")}
+    assert [] == [name for name, content in held.items() if any(phrase in content for phrase in phrases)]
+
+
+def as_text(parquet: bytes) -> bytes:
+    return str(pq.read_table(io.BytesIO(parquet)).to_pylist()).encode()
