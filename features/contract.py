@@ -53,12 +53,16 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `known_from` names the column that holds a fact's own time; a fact without one is its own time."""
+    """One column. `known_from` names the column that holds a fact's own time; a fact without one is its own time.
+
+    `nullable` is a required column that must be there, and may be empty in some rows.
+    """
 
     name: str
     type: Type
     knowable: Knowable = Knowable.FIXED
     required: bool = False
+    nullable: bool = False
     known_from: str | None = None
     meaning: str = ""
 
@@ -93,6 +97,11 @@ class Table:
     def required(self) -> tuple[str, ...]:
         """Names of the columns without which the table cannot be read."""
         return tuple(column.name for column in self.columns if column.required)
+
+    @property
+    def never_null(self) -> tuple[str, ...]:
+        """Names of the columns that must have a value in every row."""
+        return tuple(column.name for column in self.columns if column.required and not column.nullable)
 
 
 _FIXED, _FACT, _PLAN, _MUTABLE = Knowable.FIXED, Knowable.FACT, Knowable.PLAN, Knowable.MUTABLE
@@ -132,6 +141,7 @@ SUBSCRIPTIONS: Final = Table(
             "date",
             _FACT,
             required=True,
+            nullable=True,
             meaning="first day without the term; null, or fifty years ahead, while it runs",
         ),
         Column("mrr", "number", meaning="monthly recurring revenue; null where the term is billed by use"),
@@ -240,7 +250,7 @@ TICKET_MESSAGES: Final = Table(
         Column("ticket_id", "text", required=True),
         Column("sent_at", "instant", required=True),
         Column("author", "text", required=True, meaning="customer or staff"),
-        Column("text", "text", required=True),
+        Column("text", "text", required=True, nullable=True, meaning="empty where an attachment came alone"),
     ),
     rules=(
         Rule(

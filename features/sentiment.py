@@ -10,7 +10,7 @@ import functools
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final, Literal
@@ -28,7 +28,7 @@ __all__ = [
     "score",
 ]
 
-SCORER: Final = "lexicon-2"
+SCORER: Final = "lexicon-3"
 """Version of the scorer. A model names the version it learned from, because other words would mean other features."""
 
 ASPECTS: Final = ("price", "cancellation", "competitor", "slow_support", "repeated", "outage", "data_loss")
@@ -50,7 +50,7 @@ _WORD: Final = re.compile(r"[a-zà-ÿ]+(?:'[a-z]+)?")
 _CLAUSE_ENDS: Final = re.compile(r"[,.!?;~\n…。、\uff0c\uff01\uff1f\uff1b\uff5e]+")
 _SENTENCE_ENDS: Final = re.compile(r"[.!?\n。\uff01\uff1f]+")
 _ENGLISH_SENTENCE: Final = re.compile(r"[^.!?\n]+(?:[.!?]+(?=\s|$)|[.!?]+|\n|$)")
-_TURN_ZH: Final = re.compile(r"但是|但|可是|不过|然而|却|只是")
+_TURN_ZH: Final = re.compile(r"但是|但|可是|不过|然而|却|只是|(?<=[,\uff0c\s])(?:就是|结果|现在|可惜)")
 _VADER_SPREAD: Final = 15.0  # VADER squashes a sum x to x / √(x² + 15), and so do we
 _ENGLISH_SHARE: Final = 1 / 6
 _FOREIGN_SHARE: Final = 0.15
@@ -247,13 +247,17 @@ def _chinese(said: str) -> float:
 def _clause(clause: str) -> float:
     """The sum of the words of one clause; a negation turns the word it stands before, a degree weighs it."""
     vocabulary = _vocabulary()
+    tokens = list(vocabulary.chinese_tokens.finditer(clause))
     total, factor, since = 0.0, 1.0, 0
-    for token in vocabulary.chinese_tokens.finditer(clause):
+    for place, token in enumerate(tokens):
         word = token.group()
         if token.start() - since > 3:  # too far from what was said before to belong to it
             factor = 1.0
-        if word in vocabulary.chinese_words:
-            total += vocabulary.chinese_words[word] * factor
+        weight = vocabulary.chinese_words.get(word)
+        if word in vocabulary.chinese_degrees and _is_followed(tokens, place, vocabulary):
+            factor *= vocabulary.chinese_degrees[word]  # "good" before another word says "very"
+        elif weight is not None:
+            total += weight * factor
             factor = 1.0
         elif word in vocabulary.chinese_negations:
             factor *= -0.8
@@ -261,3 +265,13 @@ def _clause(clause: str) -> float:
             factor *= vocabulary.chinese_degrees[word]
         since = token.end()
     return total
+
+
+def _is_followed(tokens: Sequence[re.Match[str]], place: int, vocabulary: _Vocabulary) -> bool:
+    """Whether the next token stands right behind, and has a mood of its own."""
+    following = tokens[place + 1] if place + 1 < len(tokens) else None
+    return (
+        following is not None
+        and following.start() == tokens[place].end()
+        and bool(vocabulary.chinese_words.get(following.group()))
+    )

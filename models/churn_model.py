@@ -37,7 +37,7 @@ FAMILIES: Final[tuple[str, ...]] = tuple(family.value for family in Family)
 """The order of the columns of `Explanation.families`."""
 
 END_OF_TREES: Final = "end of trees"
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclass(frozen=True)

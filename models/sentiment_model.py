@@ -109,13 +109,14 @@ class SentimentModel:
             with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as held:
                 head = json.loads(held["head"].tobytes())
                 model = cls(held["weights"], held["of_base"], held["intercepts"], head["base"])
+                saved = head["version"]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise CorruptModel(
                 f"No scorer of ticket texts can be read from {file}: {error}. Restore it, or train again: churn train."
             ) from error
-        if model.version != head["version"]:
+        if model.version != saved:
             raise CorruptModel(
-                f"{file} was changed after it was saved: it is {model.version}, expected {head['version']}. "
+                f"{file} was changed after it was saved: it is {model.version}, expected {saved}. "
                 "Restore it, or train again: churn train."
             )
         return model
@@ -163,7 +164,7 @@ def learn(rated: pd.DataFrame, base: str) -> SentimentModel | None:
     """
     from sklearn.linear_model import LogisticRegression
 
-    told = rated[(rated["csat"] <= _BAD_UP_TO) | (rated["csat"] >= _GOOD_FROM)].reset_index(drop=True)
+    told = _telling(rated)
     good = (told["csat"] >= _GOOD_FROM).to_numpy(bool)
     fold = told["group"].map(GROUPS.index).to_numpy(np.int64) % _FOLDS
     columns = _beside(_ngrams(told["text"].tolist()), told["polarity"].to_numpy(np.float64))
@@ -189,9 +190,7 @@ def compare(rated: pd.DataFrame, base: str) -> Comparison | None:
     if len(tickets) < LEAST_RATED:
         return None
     cut = tickets["csat_at"].quantile(1.0 - _LATER_SHARE)
-    known = rated[rated["csat_at"] < cut]
-    later = rated[rated["opened_at"] >= cut]
-    later = later[(later["csat"] <= _BAD_UP_TO) | (later["csat"] >= _GOOD_FROM)]
+    known, later = _telling(rated[rated["csat_at"] < cut]), _telling(rated[rated["opened_at"] >= cut])
     bad = (later["csat"] <= _BAD_UP_TO).to_numpy(bool)
     if min(bad.sum(), (~bad).sum()) < LEAST_OF_EACH:
         return None
@@ -211,6 +210,11 @@ def compare(rated: pd.DataFrame, base: str) -> Comparison | None:
     return Comparison(
         len(known), len(later), float(plain[0]), float(learned[0]), (float(gain[0]), float(low), float(high))
     )
+
+
+def _telling(rated: pd.DataFrame) -> pd.DataFrame:
+    """The texts whose rating is good or bad."""
+    return rated[(rated["csat"] <= _BAD_UP_TO) | (rated["csat"] >= _GOOD_FROM)].reset_index(drop=True)
 
 
 def _ngrams(texts: Sequence[str]) -> Any:

@@ -10,12 +10,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.sentiment import SCORER
 from models.errors import ModelRefusal
 
 __all__ = ["Transformer"]
@@ -33,12 +35,18 @@ _STARS: Final = re.compile(r"([1-5])\s*stars?")
 
 @dataclass(frozen=True)
 class Transformer:
-    """A classifier of texts whose classes are moods. `mood` is the polarity of each class, −1 to 1."""
+    """A classifier of texts whose classes are moods. `mood` is the polarity of each class, −1 to 1.
 
+    `version` is another one wherever the files that decide a judgement are others. They are read when there is
+    something to judge: where all is judged already, the model takes no memory.
+    """
+
+    name: str
+    folder: Path
+    graph: Path
     version: str
     mood: tuple[float, ...]
-    session: Any
-    tokenizer: Any
+    threads: int = 0
 
     @classmethod
     def load(cls, name: str, folder: Path, threads: int = 0) -> Self:
@@ -47,8 +55,8 @@ class Transformer:
         Raises `ModelRefusal` where it is not on this machine, is no classifier of moods, or cannot be read.
         """
         try:
-            import onnxruntime
-            import tokenizers
+            import onnxruntime  # noqa: F401
+            import tokenizers  # noqa: F401
         except ImportError as error:
             raise ModelRefusal(
                 f"[sentiment] model = {name!r} needs {error.name}. Install what it takes: "
@@ -64,25 +72,47 @@ class Transformer:
                 f"optimum-cli export onnx --model {name} --task text-classification FOLDER, and name the FOLDER."
             )
         try:
-            mood = _moods(name, json.loads((here / "config.json").read_text(encoding="utf-8")))
-            tokenizer = tokenizers.Tokenizer.from_file(str(here / "tokenizer.json"))
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads
-            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except ModelRefusal:
-            raise
-        except Exception as error:  # the two libraries raise bare Exceptions of their own
+            config = json.loads((here / "config.json").read_text(encoding="utf-8"))
+        except ValueError as error:
             raise ModelRefusal(
-                f"[sentiment] model = {name!r} cannot be read from {here}: {str(error).splitlines()[0][:200]}"
+                f"[sentiment] model = {name!r} cannot be read: config.json is no JSON ({error})."
             ) from error
+        weights = graph.with_name(f"{graph.name}_data")  # beside the graph where it has grown beyond 2 GB
+        parts = (here / "config.json", here / "tokenizer.json", graph, *([weights] if weights.is_file() else []))
+        return cls(name, here, graph, f"onnx-{_digest(parts)}", _moods(name, config), threads)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        import tokenizers
+
+        try:
+            tokenizer = tokenizers.Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        except Exception as error:  # the library raises bare Exceptions
+            raise self._unreadable(error) from error
         tokenizer.enable_truncation(_MOST_TOKENS)
         tokenizer.enable_padding()
-        return cls(f"onnx-{_digest(graph)[:12]}", mood, session, tokenizer)
+        return tokenizer
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        try:
+            return onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the library has a dozen kinds of its own
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> ModelRefusal:
+        first = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        return ModelRefusal(f"[sentiment] model = {self.name!r} cannot be read from {self.folder}: {first}")
 
     def polarity(self, texts: Sequence[str]) -> Floats:
         """(texts,) the mean of the classes' moods, each weighing what the model believes in it; −1 to 1.
 
-        In thousandths, for beyond these it depends on how many texts were looked at together.
+        In thousandths, for beyond these it depends on which texts were looked at together. A model whose numbers are
+        quantised while it runs depends on them further; take one that is not, or is so in its weights alone.
         """
         polarity = np.empty(len(texts))
         by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))
@@ -92,15 +122,23 @@ class Transformer:
         return np.round(polarity, 3)
 
     def _of(self, texts: Sequence[str]) -> Floats:
-        encoded = self.tokenizer.encode_batch(list(texts))
+        encoded = self._tokenizer.encode_batch(list(texts))
         given = {
             "input_ids": [each.ids for each in encoded],
             "attention_mask": [each.attention_mask for each in encoded],
             "token_type_ids": [each.type_ids for each in encoded],
         }
-        wanted = {each.name for each in self.session.get_inputs()}
+        wanted = {each.name for each in self._session.get_inputs()}
         inputs = {name: np.array(rows, dtype=np.int64) for name, rows in given.items() if name in wanted}
-        logits = np.asarray(self.session.run(None, inputs)[0], dtype=np.float64)
+        try:
+            logits = np.asarray(self._session.run(None, inputs)[0], dtype=np.float64)
+        except Exception as error:  # as above
+            raise self._unreadable(error) from error
+        if logits.shape != (len(texts), len(self.mood)) or not np.isfinite(logits).all():
+            raise ModelRefusal(
+                f"[sentiment] model = {self.name!r} gives {logits.shape} numbers for {len(texts)} texts, and its "
+                f"config.json names {len(self.mood)} classes. Export it for the task text-classification."
+            )
         believed = np.exp(logits - logits.max(axis=1, keepdims=True))
         weighed: Floats = (believed / believed.sum(axis=1, keepdims=True)) @ np.array(self.mood)
         return weighed
@@ -139,6 +177,10 @@ def _mood(label: str) -> float | None:
     return next((mood for start, mood in _MOODS.items() if label.startswith(start)), None)
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _digest(parts: Sequence[Path]) -> str:
+    """Of the files and of what is done with them here."""
+    whole = hashlib.sha256(f"{SCORER} {_MOST_TOKENS}".encode())  # the scorer's version tells what own words are
+    for file in parts:
+        with file.open("rb") as content:
+            whole.update(hashlib.file_digest(content, "sha256").digest())
+    return whole.hexdigest()[:12]

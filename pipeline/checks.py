@@ -160,7 +160,7 @@ def _type_tests(contract: Table, raw: ir.Table) -> Iterator[_Test]:
 
 
 def _null_tests(contract: Table, raw: ir.Table) -> Iterator[_Test]:
-    needed = [name for name in contract.required if name != "ended_on"]  # a null end is a running term
+    needed = list(contract.never_null)
     if contract.key and RECORDED_AT in raw.columns and contract.key in raw.columns and contract.key not in needed:
         needed.append(contract.key)
     for name in needed:

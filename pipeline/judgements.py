@@ -1,6 +1,7 @@
 """Judgements of texts, each made once: kept in a file that holds digests and no text."""
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ __all__ = ["Progress", "Scorer", "judged"]
 
 Progress = Callable[[str, int, int], None]
 
-_AT_ONCE: Final = 5_000
-_BETWEEN_SAVES: Final = 100_000
-"""What a first run of a million texts can lose at most when it is ended, about a minute of work."""
+_AT_ONCE: Final = 1_000
+_SECONDS_BETWEEN_SAVES: Final = 60
+"""What a first run of a million texts can lose at most when it is ended."""
 
 _LEARNED: Final = "sentiment-csat-*.parquet"
 _KEPT_LEARNED: Final = 3
-"""Each training may learn a scorer of its own; files of the champion and of two more stay."""
+"""Each training may learn a scorer of its own; the files of the three used last stay."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,23 @@ class Scorer:
 def judged(engine: Any, texts: ir.Table, scorer: Scorer, folder: Path, progress: Progress | None = None) -> ir.Table:
     """The judgement of every text, by the scorer's keys: as far as it is kept in the folder, else made and kept now.
 
-    Of what was judged before, the rest is forgotten: its ticket is gone.
+    Of what was judged before, the rest is forgotten as soon as something new is judged: its ticket is gone.
     """
     file = folder / f"sentiment-{scorer.version}.parquet"
     kept = _kept(engine, file, scorer.schema)
     texts = texts.distinct()
     unseen = texts.anti_join(kept, scorer.keys).order_by(scorer.keys)
     known = kept.semi_join(texts, scorer.keys).to_pyarrow().cast(scorer.schema)
-    count, done, saved = int(unseen.count().execute()), 0, 0
+    count, done, saved = int(unseen.count().execute()), 0, time.monotonic()
     parts = [known]
     for batch in unseen.to_pyarrow_batches(chunk_size=_AT_ONCE) if count else ():
         if progress is not None:
             progress("judge the words of tickets", done, count)
         parts.append(pa.table([*(batch[key] for key in scorer.keys), *scorer.judge(batch)], schema=scorer.schema))
         done += batch.num_rows
-        if done == count or done - saved >= _BETWEEN_SAVES:
+        if done == count or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
             _keep(pa.concat_tables(parts), file)
-            saved = done
+            saved = time.monotonic()
     return ibis.memtable(pa.concat_tables(parts))
 
 
@@ -67,7 +68,9 @@ def _kept(engine: Any, file: Path, schema: pa.Schema) -> ir.Table:
     try:
         kept: ir.Table = ibis.memtable(engine.read_parquet(str(file)).to_pyarrow().select(schema.names).cast(schema))
     except (duckdb.Error, ValueError, KeyError):  # Arrow's errors are of these kinds
-        kept = ibis.memtable(schema.empty_table())
+        return ibis.memtable(schema.empty_table())
+    with suppress(OSError):
+        os.utime(file)
     return kept
 
 

@@ -27,9 +27,10 @@ __all__ = ["SCORER", "add_sentiment", "unjudged"]
 
 _A_YEAR: Final = timedelta(days=364)
 _MOST_UNJUDGED: Final = 0.05
-_UNJUDGED: Final = (
-    "Only English and Chinese are read. What others of the last year speak of is missing, and so is their tone, unless "
-    "you bring a judgement of your own, from -1 to 1, as tickets.sentiment."
+_UNREAD: Final = "Only English and Chinese are read: what others of the last year speak of is missing."
+_TONELESS: Final = (
+    "So is their tone, unless you bring a judgement of your own, from -1 to 1, as tickets.sentiment, or name a model "
+    "that knows the language in [sentiment] model."
 )
 
 
@@ -69,11 +70,12 @@ def add_sentiment(opened: Opened, settings: Settings, progress: Progress | None 
     for name, rows in digested.items():
         joined = rows.left_join(found, "digest").drop("digest", "digest_right")
         opened.tables[name] = copied(opened.engine, f"_{name}_judged", joined)
-    return f"{version} of {' and '.join(digested)}"
+    read = [name for name in digested if "text" in opened.raw[name].columns]
+    return f"{version} of {' and '.join(read)}"
 
 
 def unjudged(past: History, moment: Moment) -> list[Violation]:
-    """A warning for each table of which many texts of the last year could not be judged: their mood is missing."""
+    """A warning for each table of which many texts of the last year could not be read: something of them is missing."""
     found = []
     for name in ("tickets", "ticket_messages"):
         if not past.has(f"{name}.aspects"):
@@ -82,11 +84,17 @@ def unjudged(past: History, moment: Moment) -> list[Violation]:
         rows = rows.filter((rows[CONTRACT[name].event_time] >= moment.midnight - _A_YEAR) & rows["text"].notnull())
         if "author" in rows.columns:
             rows = rows.filter(rows["author"] == "customer")
-        counted = rows.aggregate(texts=rows.count(), mute=rows["aspects"].isnull().sum().fill_null(0)).execute().iloc[0]
-        texts, failing = int(counted["texts"]), int(counted["mute"])
-        if failing > _MOST_UNJUDGED * texts:
-            rule = "is in a language that is not judged, or holds no words"
-            found.append(Violation(name, "text", rule, failing, texts, (), _UNJUDGED, Severity.WARN))
+        toneless = rows["sentiment"].isnull() if "sentiment" in rows.columns else ibis.literal(False)
+        counted = rows.aggregate(
+            texts=rows.count(),
+            mute=rows["aspects"].isnull().sum(),
+            toneless=(toneless & rows["aspects"].isnull()).sum(),
+        )
+        texts, mute, without_tone = (int(value) for value in counted.fill_null(0).execute().iloc[0])
+        if mute > _MOST_UNJUDGED * texts:
+            rule = "is in a language that is not read, or holds no words"
+            remedy = f"{_UNREAD} {_TONELESS}" if without_tone > _MOST_UNJUDGED * texts else _UNREAD
+            found.append(Violation(name, "text", rule, mute, texts, (), remedy, Severity.WARN))
     return found
 
 

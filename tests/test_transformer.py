@@ -35,12 +35,27 @@ def test_a_text_sounds_alike_in_any_company(folder: Path) -> None:
     assert [] == model.polarity([]).tolist()
 
 
-def test_the_version_is_that_of_the_weights(folder: Path, tmp_path: Path) -> None:
+def test_the_version_is_that_of_all_files_that_decide(folder: Path, tmp_path: Path) -> None:
+    """Weights, also those beside the graph; classes; tokens. Not the place they lie in."""
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert Transformer.load("copy", tmp_path).version == Transformer.load("tiny", folder.parent).version
+    versions = [Transformer.load("tiny", folder.parent).version]
+    assert versions == [Transformer.load("copy", tmp_path).version]
     (copy / "onnx").mkdir()
     (copy / "model.onnx").rename(copy / "onnx" / "model.onnx")
-    assert Transformer.load("copy", tmp_path).version.startswith("onnx-")
+    assert versions == [Transformer.load("copy", tmp_path).version]
+    for changed in ("onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json", "config.json"):
+        file = copy / changed
+        file.write_bytes((file.read_bytes() if file.exists() else b"") + b"\n")
+        versions.append(Transformer.load("copy", tmp_path).version)
+    assert len(versions) == len(set(versions))
+
+
+def test_a_model_that_judges_no_texts_is_refused(folder: Path, tmp_path: Path) -> None:
+    """Two classes named, three numbers given, as in an export for another task."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "config.json").write_text(json.dumps({"id2label": {"0": "negative", "1": "positive"}}), encoding="utf-8")
+    with pytest.raises(ModelRefusal, match=r"\(1, 3\) numbers for 1 texts.*2 classes.*text-classification"):
+        Transformer.load("copy", tmp_path).polarity([GOOD])
 
 
 def test_stars_are_moods_too(tmp_path: Path) -> None:
@@ -73,7 +88,7 @@ def test_files_that_do_not_serve_are_named(folder: Path, tmp_path: Path, file: s
     harmed = shutil.copytree(folder, tmp_path / "harmed") / file
     harmed.unlink() if harm == "gone" else harmed.write_bytes(b"\x00 no such file")
     with pytest.raises(ModelRefusal, match=rf"\[sentiment\] model = 'harmed'.*({file}|cannot be read)"):
-        Transformer.load("harmed", tmp_path)
+        Transformer.load("harmed", tmp_path).polarity([GOOD])
 
 
 @pytest.mark.parametrize("labels", [("LABEL_0", "LABEL_1", "LABEL_2"), ("toxic", "neutral", "positive"), ()])

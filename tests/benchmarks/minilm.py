@@ -49,8 +49,12 @@ class MiniLM:
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """(texts, 384) mean of the tokens' last states, of length 1."""
-        found = [self._of(list(texts[first : first + AT_ONCE])) for first in range(0, len(texts), AT_ONCE)]
-        return np.concatenate(found)
+        by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        found = np.empty((len(texts), self.weights["embeddings.LayerNorm.weight"].size), dtype=np.float32)
+        for first in range(0, len(texts), AT_ONCE):
+            places = by_length[first : first + AT_ONCE]
+            found[places] = self._of([texts[place] for place in places])
+        return found
 
     def _of(self, texts: list[str]) -> Floats:
         encoded = self.tokenizer.encode_batch(texts)

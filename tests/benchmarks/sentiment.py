@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from minilm import MiniLM
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.model_selection import cross_val_predict
 
 from features.sentiment import NEGATIVE_UP_TO, POSITIVE_FROM, SCORER, score
 from models.sentiment_model import GROUPS, learn
@@ -28,8 +30,8 @@ HERE = Path(__file__).parent
 MOODS = ["negative", "neutral", "positive"]
 SPEED_TEXTS = 5_000
 SLOW = ("SnowNLP", "MiniLM")
-TAUGHT = 0.33
-"""From where on a scorer that was taught is believed: in between, neither mood is twice as likely as the other."""
+MOOD_OF_CLASS = np.array([-1.0, 0.0, 1.0])
+"""Of the classes in alphabetical order, as scikit-learn has them: `MOODS`."""
 
 INTRODUCTION = """# How texts are judged
 
@@ -43,10 +45,12 @@ negative against the rest, which no threshold decides.
   (*seen*) were read afterwards, for the sake of signatures and logs; the even ones (*unseen*) were not.
 - *Senti4SD*: posts of Stack Overflow (Calefato et al., 2018). Ours learned nothing from them; its two thresholds
   were looked at on the other part of that set. *Taught* scorers learned from that part: ours as `churn train` learns
-  from ratings, and a linear head on the embeddings of MiniLM (all-MiniLM-L6-v2).
+  from ratings, and a linear head on the embeddings of MiniLM (all-MiniLM-L6-v2), in NumPy here.
+  Where their negative ends and their positive begins was chosen on posts that did not teach them.
 """
 
 Scores = list[float | None]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,10 @@ def ours_taught(lesson: Texts) -> Scorer:
         found = model.polarity(texts, base, GROUPS[0] * len(texts)).tolist()
         return [None if np.isnan(value) else value for value in found]
 
-    return Scorer("ours, taught by Senti4SD", "en", -TAUGHT, TAUGHT, scored)
+    # Each post is judged by the model that was not taught by it.
+    base = rows["polarity"].to_numpy(float)
+    low, high = borders(lesson.moods, model.polarity(lesson.texts, base, rows["group"].tolist()))
+    return Scorer("ours, taught by Senti4SD", "en", low, high, scored)
 
 
 def minilm_taught(lesson: Texts) -> Iterator[Scorer]:
@@ -140,13 +147,27 @@ def minilm_taught(lesson: Texts) -> Iterator[Scorer]:
         return
     encoder = MiniLM(Path(package.origin).parent / "model")
     head = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced")
-    head.fit(encoder.embed(lesson.texts), lesson.moods)
+    embedded = encoder.embed(lesson.texts)
+    held_out = cross_val_predict(head, embedded, lesson.moods, cv=5, method="predict_proba")
+    low, high = borders(lesson.moods, held_out @ MOOD_OF_CLASS)
+    head.fit(embedded, lesson.moods)
 
     def scored(texts: Sequence[str]) -> Scores:
-        believed = dict(zip(head.classes_, head.predict_proba(encoder.embed(texts)).T, strict=True))
-        return (believed["positive"] - believed["negative"]).tolist()
+        return (head.predict_proba(encoder.embed(texts)) @ MOOD_OF_CLASS).tolist()
 
-    yield Scorer("MiniLM, taught by Senti4SD", "en", -TAUGHT, TAUGHT, scored)
+    yield Scorer("MiniLM, taught by Senti4SD", "en", low, high, scored)
+
+
+def borders(moods: Sequence[str], scores: Floats) -> tuple[float, float]:
+    """Where a scorer's negative ends and its positive begins, so that the macro-F1 of these texts is the highest."""
+    scores = np.nan_to_num(scores)
+    steps = np.linspace(-0.9, 0.9, 37)
+
+    def quality(low: float, high: float) -> float:
+        called = np.select([scores <= low, scores >= high], ["negative", "positive"], "neutral")
+        return float(f1_score(moods, called, average="macro"))
+
+    return max(((low, high) for low in steps for high in steps if low < high), key=lambda pair: quality(*pair))
 
 
 def judged(found: Texts, scorer: Scorer) -> str:
