@@ -30,6 +30,7 @@ _MOST_TOKENS: Final = 256
 _AT_ONCE: Final = 32
 _FILES: Final = ("config.json", "tokenizer.json", "onnx/model.onnx")
 _MOODS: Final = {"neg": -1.0, "neu": 0.0, "pos": 1.0}
+_VERY: Final = "very "
 _STARS: Final = re.compile(r"([1-5])\s*stars?")
 
 
@@ -161,7 +162,8 @@ def _downloaded(name: str) -> Path:
 
 def _moods(name: str, config: Mapping[str, Any]) -> tuple[float, ...]:
     labels = [str(label).lower() for _, label in sorted(config.get("id2label", {}).items(), key=lambda it: int(it[0]))]
-    moods = [_mood(label) for label in labels]
+    is_graded = any(label.startswith(_VERY) for label in labels)
+    moods = [_mood(label, is_graded) for label in labels]
     if None in moods or len(set(moods)) < 2:
         raise ModelRefusal(
             f"[sentiment] model = {name!r} tells apart {labels or 'nothing'}, which are no moods. Its config.json must "
@@ -170,11 +172,14 @@ def _moods(name: str, config: Mapping[str, Any]) -> tuple[float, ...]:
     return tuple(mood for mood in moods if mood is not None)
 
 
-def _mood(label: str) -> float | None:
+def _mood(label: str, is_graded: bool) -> float | None:
+    """Where others are very negative, negative is half as much."""
     stars = _STARS.fullmatch(label)
     if stars is not None:
         return (int(stars[1]) - 3) / 2
-    return next((mood for start, mood in _MOODS.items() if label.startswith(start)), None)
+    plain = label.removeprefix(_VERY)
+    mood = next((mood for start, mood in _MOODS.items() if plain.startswith(start)), None)
+    return mood / 2 if mood is not None and is_graded and plain == label else mood
 
 
 def _digest(parts: Sequence[Path]) -> str:

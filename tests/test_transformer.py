@@ -58,9 +58,17 @@ def test_a_model_that_judges_no_texts_is_refused(folder: Path, tmp_path: Path) -
         Transformer.load("copy", tmp_path).polarity([GOOD])
 
 
-def test_stars_are_moods_too(tmp_path: Path) -> None:
-    write_transformer(tmp_path / "stars", ("1 star", "3 stars", "5 stars"))
-    assert (-1.0, 0.0, 1.0) == Transformer.load("stars", tmp_path).mood
+@pytest.mark.parametrize(
+    ("labels", "mood"),
+    [
+        (("1 star", "3 stars", "5 stars"), (-1.0, 0.0, 1.0)),
+        (("Very Negative", "Neutral", "Positive"), (-1.0, 0.0, 0.5)),
+        (("NEG", "NEU", "POS"), (-1.0, 0.0, 1.0)),
+    ],
+)
+def test_classes_are_moods_by_their_names(labels: tuple[str, ...], mood: tuple[float, ...], tmp_path: Path) -> None:
+    write_transformer(tmp_path / "tiny", labels)
+    assert mood == Transformer.load("tiny", tmp_path).mood
 
 
 def test_a_name_is_looked_up_among_what_was_downloaded(
