@@ -236,6 +236,8 @@ def test_a_training_hands_its_scorer_to_the_nights(
     told = table["text"].str[0].between("A", "H").map({True: 1.0, False: 5.0})
     table.assign(csat=told.where(table["csat"].notna())).to_parquet(folder / "data" / "tickets.parquet")
     settings = read_settings(folder / trained_demo.name)
+    sparse = settings.churn.model_copy(update={"snapshot_every_days": 112})
+    settings = settings.model_copy(update={"churn": sparse})
     with open_log() as log:
         trained = train(settings, None, log)
         assert trained.model.tone is not None
