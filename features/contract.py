@@ -235,6 +235,7 @@ TICKETS: Final = Table(
     rules=(
         Rule("resolved_at", "not_before", "opened_at", _WARN, "Such tickets count as resolved at once."),
         Rule("first_response_at", "not_before", "opened_at", _WARN, "Such tickets count as answered at once."),
+        Rule("csat_at", "not_before", "opened_at", _WARN, "Such ratings count from the ticket's opening on."),
         Rule("csat", "between", (1.0, 5.0), _FATAL, "Bring csat to the scale 1 … 5 in [data] tickets = { sql = … }."),
         Rule("sentiment", "between", (-1.0, 1.0), _FATAL, "Bring sentiment to −1 … 1, or leave the column out."),
         Rule("reopened_count", "at_least", 0.0, _FATAL, "A count; leave it empty where it is not known."),

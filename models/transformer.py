@@ -69,8 +69,8 @@ class Transformer:
         if graph is None or missing:
             absent = ", ".join([*missing, *(["model.onnx"] if graph is None else [])])
             raise ModelRefusal(
-                f"[sentiment] model = {name!r}: {here} has no {absent}. Export it: "
-                f"optimum-cli export onnx --model {name} --task text-classification FOLDER, and name the FOLDER."
+                f"[sentiment] model = {name!r}: {here} has no {absent}. Export the model: "
+                "optimum-cli export onnx --model NAME --task text-classification FOLDER, and name that FOLDER."
             )
         try:
             config = json.loads((here / "config.json").read_text(encoding="utf-8"))
@@ -156,7 +156,7 @@ def _downloaded(name: str) -> Path:
     except (HFValidationError, LocalEntryNotFoundError) as error:
         raise ModelRefusal(
             f"[sentiment] model = {name!r} is no folder here, and nothing of that name was downloaded to this machine. "
-            f"hf download {name} {' '.join(_FILES)}"
+            f"Correct the folder; a model of Hugging Face is fetched by: hf download {name} {' '.join(_FILES)}"
         ) from error
 
 
@@ -166,7 +166,7 @@ def _moods(name: str, config: Mapping[str, Any]) -> tuple[float, ...]:
     moods = [_mood(label, is_graded) for label in labels]
     if None in moods or len(set(moods)) < 2:
         raise ModelRefusal(
-            f"[sentiment] model = {name!r} tells apart {labels or 'nothing'}, which are no moods. Its config.json must "
+            f"[sentiment] model = {name!r} names {labels or 'no classes'}, which are no moods. Its config.json must "
             "have id2label with negative, neutral and positive, or with 1 to 5 stars."
         )
     return tuple(mood for mood in moods if mood is not None)

@@ -202,13 +202,16 @@ def _rule_test(rule: Rule, contract: Table, raw: ir.Table) -> _Test | None:
 
 
 def _orphan_tests(contract: Table, raw: ir.Table, opened: Opened) -> Iterator[_Test]:
-    """Rows of accounts that the accounts table does not know."""
-    if contract.name == "accounts" or "account_id" not in raw.columns or "accounts" not in opened.tables:
+    """Rows of accounts, or messages of tickets, that the table of these does not know."""
+    column, table, one = "account_id", "accounts", "an account"
+    if contract.name == "ticket_messages":
+        column, table, one = "ticket_id", "tickets", "a ticket"
+    if contract.name == table or column not in raw.columns or table not in opened.tables:
         return
-    ids = opened.tables["accounts"]["account_id"]
-    remedy = "Rows without an account are not used. If most are such, the ids differ in form (spaces, leading zeros)."
-    known = cast(raw["account_id"], "text").isin(ids)
-    yield _Test("account_id", "is not in accounts", ~known, Severity.WARN, remedy, fatal_throughout=True)
+    ids = opened.tables[table][column]
+    remedy = f"Rows without {one} are not used. If most are such, the ids differ in form (spaces, leading zeros)."
+    known = cast(raw[column], "text").isin(ids)
+    yield _Test(column, f"is not in {table}", ~known, Severity.WARN, remedy, fatal_throughout=True)
 
 
 def _with_beginnings(contract: Table, raw: ir.Table, opened: Opened, settings: Settings) -> ir.Table:

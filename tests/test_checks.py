@@ -177,6 +177,17 @@ def test_rows_of_unknown_accounts_warn_and_stop_when_they_are_all(check: Check) 
     assert [(1, Severity.WARN), (2, Severity.FATAL)] == [(each.failing, each.severity) for each in (some, all_)]
 
 
+def test_messages_of_unknown_tickets_warn_and_stop_when_they_are_all(check: Check) -> None:
+    """What customers wrote would be silently unheard."""
+    messages, tickets = CONTRACT["ticket_messages"], [good_row(CONTRACT["tickets"])]
+    theirs = {"ticket_id": "tickets-1", "text": None}  # an attachment came alone
+    strays = [good_row(messages, message_id=name, ticket_id="T-01") for name in ("M-1", "M-2")]
+    (some,) = check(tickets=tickets, ticket_messages=[good_row(messages, **theirs), strays[0]])
+    (all_,) = check(tickets=tickets, ticket_messages=strays)
+    assert {("ticket_messages.ticket_id", "is not in tickets")} == {(each.place, each.rule) for each in (some, all_)}
+    assert [(1, Severity.WARN), (2, Severity.FATAL)] == [(each.failing, each.severity) for each in (some, all_)]
+
+
 @pytest.mark.parametrize("name", ["usage", "tickets", "page_visits"])
 def test_rows_before_their_account_began_warn_where_they_are_many(name: str, check: Check) -> None:
     """A trial leaves a few; a fifth and more says that a start is no start, or that the account is another."""

@@ -81,14 +81,18 @@ class MiniLM:
             self._dense(state, f"{layer}.attention.self.{part}").reshape(texts, tokens, self.heads, -1).swapaxes(1, 2)
             for part in ("query", "key", "value")
         )
-        scores = query @ key.swapaxes(2, 3) / np.float32(np.sqrt(width / self.heads))
+        # NumPy hands only matrices without gaps to BLAS.
+        query, key, value = map(np.ascontiguousarray, (query, key.swapaxes(2, 3), value))
+        scores = query @ key / np.float32(np.sqrt(width / self.heads))
         scores = scores + (there[:, None, None, :] - 1.0) * 1e4
         believed = np.exp(scores - scores.max(axis=-1, keepdims=True))
         mixed = (believed / believed.sum(axis=-1, keepdims=True)) @ value
         return mixed.swapaxes(1, 2).reshape(texts, tokens, width)
 
     def _dense(self, state: Floats, name: str) -> Floats:
-        out: Floats = state @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        weight = self.weights[f"{name}.weight"]
+        flat = state.reshape(-1, state.shape[-1]) @ weight.T + self.weights[f"{name}.bias"]
+        out: Floats = flat.reshape(*state.shape[:-1], len(weight))
         return out
 
     def _normed(self, state: Floats, name: str) -> Floats:
