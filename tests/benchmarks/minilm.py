@@ -1,7 +1,6 @@
 """Sentence embeddings by all-MiniLM-L6-v2, out of the package that carries its weights.
 
-The package's own way needs PyTorch, which is forty times its size; six layers of a BERT encoder (Devlin et al., 2019)
-need a page of NumPy.
+The package's own way needs PyTorch; six layers of a BERT encoder (Devlin et al., 2019) need a page of NumPy.
 """
 
 import json
