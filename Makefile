@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test lint format lock ablation bench sentiment clean environment
+.PHONY: help demo test lint format lock reasons ablation bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile

@@ -17,7 +17,7 @@ import io
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
@@ -133,7 +133,7 @@ class Comparison:
     tested: int
     base: float
     learned: float
-    gain: tuple[float, float, float] = field(default=(0.0, 0.0, 0.0))
+    gain: tuple[float, float, float]
 
     @property
     def is_better(self) -> bool:
@@ -154,7 +154,7 @@ class Comparison:
 
 
 def learn(rated: pd.DataFrame, base: str) -> SentimentModel | None:
-    """A scorer from rated texts; None where the ratings of some fold's other accounts are all good, or all bad.
+    """A scorer from rated texts; None where the accounts outside some fold gave too few good or too few bad ratings.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["Progress", "Scorer", "judged"]
+__all__ = ["Progress", "Scorer", "digest", "judged"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -38,6 +38,11 @@ class Scorer:
     keys: tuple[str, ...]
     schema: pa.Schema
     judge: Callable[[pa.RecordBatch], list[Any]]
+
+
+def digest(rows: ir.Table) -> ir.StringValue:
+    """What a text is known by where the text itself must not be kept."""
+    return rows["text"].hexdigest("sha256")
 
 
 def judged(engine: Any, texts: ir.Table, scorer: Scorer, folder: Path, progress: Progress | None = None) -> ir.Table:

@@ -11,7 +11,7 @@ from features.contract import RECORDED_AT
 from features.timeline import Moment
 from features.versions import History, recorded_at
 from models.sentiment_model import Comparison, SentimentModel, compare, learn
-from pipeline.judgements import Progress, Scorer, judged
+from pipeline.judgements import Progress, Scorer, digest, judged
 from pipeline.settings import Settings
 from pipeline.sources import Opened, copied
 
@@ -53,7 +53,7 @@ def use_tone(opened: Opened, settings: Settings, tone: SentimentModel, progress:
     if "ticket_messages" in opened.tables:
         messages = opened.tables["ticket_messages"].left_join(_first_groups(tickets), "ticket_id")
         keyed["ticket_messages"] = messages.drop("ticket_id_right")
-    keyed = {name: rows.mutate(digest=rows["text"].hexdigest("sha256")) for name, rows in keyed.items()}
+    keyed = {name: rows.mutate(digest=digest(rows)) for name, rows in keyed.items()}
     texts = ibis.union(*(rows.select("digest", "group", "text", "sentiment") for rows in keyed.values()))
     texts = texts.filter(texts["sentiment"].notnull() & texts["group"].notnull())
     found = judged(opened.engine, texts, _scorer(tone), settings.folder / settings.data.cache, progress)

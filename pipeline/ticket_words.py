@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 
 from features.aspects import as_bits
@@ -18,12 +17,12 @@ from features.sentiment import SCORER, judge
 from features.timeline import Moment
 from features.versions import History
 from models.transformer import Transformer
-from pipeline.judgements import Progress, Scorer, judged
+from pipeline.judgements import Progress, Scorer, digest, judged
 from pipeline.settings import Settings
 from pipeline.sources import Opened, copied
 from pipeline.violation import Violation
 
-__all__ = ["SCORER", "add_sentiment", "unjudged"]
+__all__ = ["add_sentiment", "unjudged"]
 
 _A_YEAR: Final = timedelta(days=364)
 _MOST_UNJUDGED: Final = 0.05
@@ -47,25 +46,26 @@ def add_sentiment(opened: Opened, settings: Settings, progress: Progress | None 
     has_own = "sentiment" in tickets.columns
     digested = {}
     if "text" in tickets.columns:
-        digested["tickets"] = tickets.mutate(digest=_digest(tickets))
+        digested["tickets"] = tickets.mutate(digest=digest(tickets))
     if "ticket_messages" in opened.tables:
         if not digested:  # of the messages each has its text
             digested["tickets"] = tickets.mutate(text=ibis.null("string"), digest=ibis.null("string"))
         messages = opened.tables["ticket_messages"]
-        theirs = (messages["author"] == "customer").ifelse(_digest(messages), ibis.null("string"))
+        theirs = (messages["author"] == "customer").ifelse(digest(messages), ibis.null("string"))
         digested["ticket_messages"] = messages.mutate(digest=theirs)
     if not digested:
         return None
     texts = ibis.union(*(rows.select("digest", "text") for rows in digested.values()))
     texts = texts.filter(texts["digest"].notnull())
-    found = judged(opened.engine, texts, _LEXICON, settings.folder / settings.data.cache, progress)
+    cache = settings.folder / settings.data.cache
+    found = judged(opened.engine, texts, _LEXICON, cache, progress)
     version = SCORER
     if has_own:
         found, version = found.drop("sentiment"), f"own scores, {SCORER}"
     elif settings.sentiment.model:
         model = Transformer.load(settings.sentiment.model, settings.folder, settings.engine.threads)
-        theirs = judged(opened.engine, texts, _by_transformer(model), settings.folder / settings.data.cache, progress)
-        found = found.drop("sentiment").left_join(theirs, "digest").drop("digest_right")
+        moods = judged(opened.engine, texts, _by_transformer(model), cache, progress)
+        found = found.drop("sentiment").left_join(moods, "digest").drop("digest_right")
         version = f"{model.version}, {SCORER}"
     for name, rows in digested.items():
         joined = rows.left_join(found, "digest").drop("digest", "digest_right")
@@ -96,10 +96,6 @@ def unjudged(past: History, moment: Moment) -> list[Violation]:
             remedy = f"{_UNREAD} {_TONELESS}" if without_tone > _MOST_UNJUDGED * texts else _UNREAD
             found.append(Violation(name, "text", rule, mute, texts, (), remedy, Severity.WARN))
     return found
-
-
-def _digest(rows: ir.Table) -> ir.StringValue:
-    return rows["text"].hexdigest("sha256")
 
 
 def _by_lexicon(batch: pa.RecordBatch) -> list[Any]:
