@@ -21,7 +21,16 @@ from models.metrics import (
     sums_by_root,
 )
 
-__all__ = ["ENOUGH_DEPARTURES", "Evaluation", "Figure", "evaluate", "evaluate_order", "listed"]
+__all__ = [
+    "ENOUGH_DEPARTURES",
+    "Evaluation",
+    "Figure",
+    "draws_of_roots",
+    "evaluate",
+    "evaluate_order",
+    "figure_of_draws",
+    "listed",
+]
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +107,7 @@ def evaluate(
     worth : (rows,) what the list for `mrr_recall` is sorted by, value at risk by default.
     """
     worth = risk * np.nan_to_num(frame["mrr"].to_numpy(np.float64, na_value=np.nan)) if worth is None else worth
-    root, weight = _draws(frame, draws, seed)
+    root, weight = draws_of_roots(frame, draws, seed)
     figures = _order_figures(frame, risk, worth, capacity, root, weight) | _probability_figures(
         frame, risk, root, weight
     )
@@ -109,7 +118,7 @@ def evaluate_order(
     frame: pd.DataFrame, score: Floats, *, capacity: int, draws: int = DRAWS, seed: int = 7
 ) -> Evaluation:
     """Judge scores that only order accounts, such as days to renewal; both recalls use their order."""
-    root, weight = _draws(frame, draws, seed)
+    root, weight = draws_of_roots(frame, draws, seed)
     return _evaluation(frame, _order_figures(frame, score, score, capacity, root, weight), capacity)
 
 
@@ -123,7 +132,7 @@ def listed(frame: pd.DataFrame, score: Floats, capacity: int) -> NDArray[np.bool
     return place.to_numpy() < capacity
 
 
-def _draws(frame: pd.DataFrame, draws: int, seed: int) -> tuple[NDArray[np.int64], Floats]:
+def draws_of_roots(frame: pd.DataFrame, draws: int, seed: int) -> tuple[NDArray[np.int64], Floats]:
     """Root account of each row, and how often each root account was drawn: first the sample itself, then Poisson(1)."""
     root, roots = pd.factorize(frame["root_id"], sort=True)
     drawn = np.random.default_rng(seed).poisson(1.0, size=(draws, len(roots)))
@@ -136,8 +145,8 @@ def _order_figures(
     label = frame["label"].to_numpy(bool)
     auc, precision = ranking_of_draws(label, score, root, weight)
     figures = {
-        "auc": _figure(auc),
-        "average_precision": _figure(precision),
+        "auc": figure_of_draws(auc),
+        "average_precision": figure_of_draws(precision),
         "base_rate": _share(label.astype(np.float64), np.ones(label.size), root, weight),
     }
     codes = departure_codes(frame)
@@ -171,18 +180,18 @@ def _probability_figures(
     return {
         "brier": _share(errors[:, 0], ones, root, weight),
         "log_loss": _share(errors[:, 1], ones, root, weight),
-        "calibration_slope": _figure(slope_of_draws(label, risk, root, weight)),
-        "calibration_error": _figure(calibration_error_of_draws(label, risk, root, weight), centred=True),
+        "calibration_slope": figure_of_draws(slope_of_draws(label, risk, root, weight)),
+        "calibration_error": figure_of_draws(calibration_error_of_draws(label, risk, root, weight), centred=True),
     }
 
 
 def _share(part: Floats, whole: Floats, root: NDArray[np.int64], weight: Floats) -> Figure:
     sums = weight @ sums_by_root(np.column_stack([part, whole]), root, weight.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _figure(sums[:, 0] / sums[:, 1])
+        return figure_of_draws(sums[:, 0] / sums[:, 1])
 
 
-def _figure(values: Floats, *, centred: bool = False) -> Figure:
+def figure_of_draws(values: Floats, *, centred: bool = False) -> Figure:
     """The first value with the quantiles of the others.
 
     An average of absolute errors grows with noise, and draws are noisier than the sample: `centred` moves them back

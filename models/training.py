@@ -43,6 +43,7 @@ def fit(
     lead_days: int = 0,
     multiples: tuple[float, float] = (2.0, 4.0),
     seed: int = 7,
+    parameters: Mapping[str, Any] | None = None,
     threads: int = 0,
     progress: Progress | None = None,
 ) -> tuple[ChurnModel, FitReport]:
@@ -54,6 +55,7 @@ def fit(
         row's label was unknown until as_of + need_days; leave rows out that are younger.
     need_days, horizon_days, lead_days : lead + horizon + grace (and settling); how far a label looks, and from when.
     multiples : of the base odds, where the bands medium and high begin.
+    parameters : LightGBM's, instead of those that suit the company's size: another model's (its fit report has them).
     threads : 0 for as many as pay off. The trees do not depend on it, nor on the order of the rows.
 
     Raises `TooFewDepartures` under 30 distinct departures, `ModelRefusal` where nobody stayed, `ColumnsDiffer` when a
@@ -69,9 +71,10 @@ def fit(
     vocabularies = {f.name: _vocabulary(frame[f.name]) for f in chosen if f.kind == "category" and f.name in frame}
     matrix = encode(frame, chosen, vocabularies)
     label = frame["label"].to_numpy(bool)
-    parameters = boosting_parameters(
+    sized = boosting_parameters(
         rows=len(frame), departures=departures, positive_rows=int(label.sum()), seed=seed, threads=threads
     )
+    parameters = sized if parameters is None else {**sized, **parameters, "seed": seed}
     split = split_rows(frame, lead_days=lead_days, horizon_days=horizon_days, seed=seed)
     steps = len(split.folds) + 1
     margin = np.full(len(frame), np.nan)

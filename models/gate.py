@@ -1,0 +1,273 @@
+"""The gate: whether a challenger may take the champion's place, on rows from which neither has learned.
+
+Both are judged on the same snapshots and every difference is bootstrapped in pairs: one draw of root accounts weighs
+both. Better means a higher average precision, since what managers use is the top of the list. Being better there does
+not excuse being worse elsewhere: in the log loss, in the calibration slope, in how well reasons stand up to another
+seed, or in a segment that average figures hide.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.churn_model import ChurnModel
+from models.departures import count_departures
+from models.evaluate import Figure, draws_of_roots, figure_of_draws
+from models.metrics import ranking_of_draws, slope_of_draws, squared_and_log_errors, sums_by_root
+from models.stability import top_kept
+
+__all__ = ["Comparison", "Contender", "Decision", "Difference", "compare", "decide"]
+
+Floats = NDArray[np.float64]
+
+DRAWS: Final = 1000
+SEGMENT_DEPARTURES: Final = 50
+LEAST_WINDOW: Final = 30
+ENOUGH_KNOWN: Final = 100
+SMALLEST_SLOPE: Final = 0.05
+SLOPE_MARGIN: Final = 0.05
+"""A slope five per cent further from 1 is no harm anyone could notice: where three per cent leave, a risk of 10 % moves
+by half a point."""
+
+LEVEL: Final = 0.05
+"""Chance that a segment is called worse though none is, over all segments together (Holm, Scandinavian Journal of
+Statistics 6, 1979)."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model that has not learned from the rows it is judged on, and the same recipe with another seed.
+
+    `reseeded` is None for rules, which have no seed.
+    """
+
+    model: ChurnModel
+    reseeded: ChurnModel | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of both, and by how much the challenger's is better; negative where it is worse."""
+
+    challenger: float
+    champion: float
+    gain: Figure
+
+    def __str__(self) -> str:
+        return f"{self.challenger:.3f} to {self.champion:.3f} ({self.gain.low:+.3f} to {self.gain.high:+.3f})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Challenger and champion on the same rows.
+
+    `differences` by name: `average_precision`, `auc`, `log_loss`, `calibration_slope` (its gain is in distance of its logarithm from 0)
+    and, where both have a seed, `stability`. `segments` holds the log loss in each part of the company with 50
+    departures or more, by "column = value"; `worse_segments` those where it is worse beyond chance.
+    """
+
+    differences: Mapping[str, Difference]
+    segments: Mapping[str, Difference]
+    worse_segments: tuple[str, ...]
+    departures: int
+    accounts: int
+    first_as_of: str
+    last_as_of: str
+
+    def as_record(self) -> dict[str, Any]:
+        """The comparison as values that JSON can hold; a figure that cannot be formed is null."""
+        return _without_nan(asdict(self))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the challenger takes the champion's place, and why, in sentences."""
+
+    promotes: bool
+    reasons: tuple[str, ...]
+
+    def as_record(self) -> dict[str, Any]:
+        """The decision as plain data."""
+        return {"promotes": self.promotes, "reasons": list(self.reasons)}
+
+
+def compare(
+    rows: pd.DataFrame,
+    challenger: Contender,
+    champion: Contender,
+    *,
+    draws: int = DRAWS,
+    seed: int = 7,
+    threads: int = 0,
+) -> Comparison:
+    """Judge both on the same rows.
+
+    `rows` has one row per (account_id, as_of) with root_id, label, churn_on, and every feature that either reads.
+    Raises `ColumnsDiffer` when it lacks one.
+    """
+    root, weight = draws_of_roots(rows, draws, seed)
+    label = rows["label"].to_numpy(bool)
+    risks = tuple(each.model.risk(rows, threads=threads) for each in (challenger, champion))
+    loss = tuple(squared_and_log_errors(label, risk)[:, 1] for risk in risks)
+    (auc, precision), (auc_before, precision_before) = (ranking_of_draws(label, risk, root, weight) for risk in risks)
+    slope, slope_before = (slope_of_draws(label, risk, root, weight) for risk in risks)
+    everywhere = np.ones(len(rows), dtype=bool)
+    differences = {
+        "average_precision": _difference(precision, precision_before, precision - precision_before),
+        "auc": _difference(auc, auc_before, auc - auc_before),
+        "log_loss": _loss(loss, everywhere, root, weight)[0],
+        "calibration_slope": _difference(slope, slope_before, _tilt(slope_before) - _tilt(slope)),
+    }
+    if challenger.reseeded is not None and champion.reseeded is not None:
+        differences["stability"] = _stability(rows, challenger, champion, root, weight, threads)
+    segments = {name: _loss(loss, part, root, weight) for name, part in _segments(rows, challenger.model).items()}
+    return Comparison(
+        differences=differences,
+        segments={name: difference for name, (difference, _) in segments.items()},
+        worse_segments=_holm({name: chance for name, (_, chance) in segments.items()}),
+        departures=count_departures(rows),
+        accounts=int(rows["account_id"].nunique()),
+        first_as_of=str(rows["as_of"].min().date()),
+        last_as_of=str(rows["as_of"].max().date()),
+    )
+
+
+def decide(
+    comparison: Comparison,
+    *,
+    known_departures: int,
+    tolerance: float,
+    champion_age_days: int | None = None,
+    max_age_days: int = 0,
+    learned_until: tuple[str, str] | None = None,
+) -> Decision:
+    """Whether the challenger is promoted.
+
+    Parameters
+    ----------
+    known_departures : in all labels together; with fewer than 100 no learned model takes the rules' place.
+    tolerance : loss of average precision, as a lower bound, that is borne for the sake of a fresher model.
+    champion_age_days, max_age_days : how long the champion has been trained, and from when on it counts as old; None
+        for rules, which do not age.
+    learned_until : last snapshot that challenger and champion learned from, as ISO dates.
+    """
+    found = comparison.differences
+    against = list(_worse(comparison))
+    if learned_until is not None and learned_until[0] < learned_until[1]:
+        against.append(
+            f"it is staler: it learned from snapshots to {learned_until[0]}, the champion to {learned_until[1]}"
+        )
+    if comparison.departures < LEAST_WINDOW or known_departures < ENOUGH_KNOWN:
+        against.append(
+            f"too few have left to tell: {comparison.departures} on the dates compared (it takes {LEAST_WINDOW}), "
+            f"{known_departures} in all (it takes {ENOUGH_KNOWN})"
+        )
+    gain = found["average_precision"].gain
+    old = champion_age_days is not None and champion_age_days > max_age_days
+    precision = f"average precision {found['average_precision']}"
+    if gain.low > 0.0:
+        in_favour = f"it is better: {precision}"
+    elif old and gain.low >= -tolerance:
+        in_favour = f"it is as good and the champion is {champion_age_days} days old: {precision}"
+    else:
+        in_favour = ""
+        allowed = f", and may not be more than {tolerance:g} worse than one this old" if old else ""
+        against.insert(0, f"it is not shown to be better{allowed}: {precision}")
+    return Decision(not against, tuple(against) if against else (in_favour,))
+
+
+def _worse(comparison: Comparison) -> list[str]:
+    """What is worse beyond its interval."""
+    found = comparison.differences
+    told = []
+    if found["log_loss"].gain.high < 0.0:
+        told.append(f"its log loss is worse: {found['log_loss']}")
+    if found["calibration_slope"].gain.high < -SLOPE_MARGIN:
+        told.append(f"its calibration slope is further from 1: {found['calibration_slope']}")
+    if "stability" in found and found["stability"].gain.high < 0.0:
+        told.append(f"its reasons change more with the seed: {found['stability']} keep their main reason")
+    told += [f"it is worse where {name}: log loss {comparison.segments[name]}" for name in comparison.worse_segments]
+    return told
+
+
+def _difference(challenger: Floats, champion: Floats, gain: Floats) -> Difference:
+    return Difference(float(challenger[0]), float(champion[0]), figure_of_draws(gain))
+
+
+def _tilt(slope: Floats) -> Floats:
+    """How far from 1, so that twice too bold is as far as twice too timid. A slope of zero or less orders wrongly."""
+    return np.abs(np.log(np.maximum(slope, SMALLEST_SLOPE)))
+
+
+def _loss(
+    losses: tuple[Floats, Floats], part: NDArray[np.bool_], root: NDArray[np.int64], weight: Floats
+) -> tuple[Difference, float]:
+    """Mean log loss of both in a part of the rows, and the chance of so bad a difference if there were none."""
+    columns = np.column_stack([losses[0] * part, losses[1] * part, part.astype(np.float64)])
+    sums = weight @ sums_by_root(columns, root, weight.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        challenger, champion = sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
+    gain = champion - challenger
+    spread = float(np.nanstd(gain[1:]))
+    chance = 0.5 * math.erfc(-float(gain[0]) / spread / math.sqrt(2.0)) if spread > 0.0 else 1.0
+    return _difference(challenger, champion, gain), chance
+
+
+def _stability(
+    rows: pd.DataFrame,
+    challenger: Contender,
+    champion: Contender,
+    root: NDArray[np.int64],
+    weight: Floats,
+    threads: int,
+) -> Difference:
+    """Share of the newest date's riskiest tenth that keep their main reason when the seed changes."""
+    newest = (rows["as_of"] == rows["as_of"].max()).to_numpy(bool)
+    accounts = rows[newest]
+    shares = []
+    for contender in (challenger, champion):
+        assert contender.reseeded is not None
+        first, second = (each.explain(accounts, threads=threads) for each in (contender.model, contender.reseeded))
+        kept, _, among = top_kept(first, second)
+        sums = weight @ sums_by_root(
+            np.column_stack([kept & among, among]).astype(np.float64), root[newest], weight.shape[1]
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares.append(sums[:, 0] / sums[:, 1])
+    return _difference(shares[0], shares[1], shares[0] - shares[1])
+
+
+def _segments(rows: pd.DataFrame, model: ChurnModel) -> dict[str, NDArray[np.bool_]]:
+    """The parts of the company with 50 departures or more, by the categories that the model reads."""
+    parts = {}
+    for feature in model.features:
+        if feature.kind == "category":
+            column = rows[feature.name]
+            for value in sorted(str(each) for each in column.dropna().unique()):
+                part = (column == value).fillna(False).to_numpy(bool)
+                if count_departures(rows[part]) >= SEGMENT_DEPARTURES and not part.all():
+                    parts[f"{feature.name} = {value}"] = part
+    return parts
+
+
+def _holm(chances: Mapping[str, float]) -> tuple[str, ...]:
+    """The names whose chance is too small to be chance, all taken together."""
+    worse: list[str] = []
+    for place, (name, chance) in enumerate(sorted(chances.items(), key=lambda item: (item[1], item[0]))):
+        if chance > LEVEL / (len(chances) - place):
+            break
+        worse.append(name)
+    return tuple(worse)
+
+
+def _without_nan(found: Any) -> Any:
+    if isinstance(found, Mapping):
+        return {key: _without_nan(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_without_nan(value) for value in found]
+    return None if isinstance(found, float) and math.isnan(found) else found

@@ -1,0 +1,95 @@
+"""Twins: what two recipes would have been worth on dates of which neither has learned anything.
+
+A model that goes live has learned from every known label, so nothing is left to test it on. Its twin is the same recipe
+(features, parameters, seed) fitted on what was known before the gate window opened. A model whose own labels were all
+known before then is its own twin.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.churn_model import ChurnModel
+from models.departures import count_departures
+from models.errors import NoTestDate
+from models.training import LEAST_DEPARTURES, fit
+
+__all__ = ["GateWindow", "gate_window", "twin"]
+
+AIMED_DEPARTURES: Final = 200
+"""Departures that a gate window holds where history has them. The comparison asks for 100; twice as many halve the
+variance of each difference and still are the newest two or three snapshots of most companies."""
+
+RESEED: Final = 1_000_003
+
+
+@dataclass(frozen=True)
+class GateWindow:
+    """The newest snapshots with known labels, set apart, and what was known when the first of them was taken."""
+
+    rows: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    opens: pd.Timestamp
+
+
+def gate_window(frame: pd.DataFrame, need_days: int) -> GateWindow:
+    """The fewest newest snapshots with 200 departures that leave 30 known before them; fewer where history has fewer.
+
+    `frame` has one row per (account_id, as_of) with a known label. Raises `NoTestDate` when no date of it had 30
+    departures known before.
+    """
+    need = pd.Timedelta(days=need_days)
+    found = None
+    for date in sorted(frame["as_of"].unique(), reverse=True):
+        known = (frame["as_of"] + need <= date).to_numpy(bool)
+        if count_departures(frame[known]) < LEAST_DEPARTURES:
+            break
+        rows = (frame["as_of"] >= date).to_numpy(bool)
+        found = GateWindow(rows, known, pd.Timestamp(date))
+        if count_departures(frame[rows]) >= AIMED_DEPARTURES:
+            break
+    if found is None:
+        raise NoTestDate(
+            f"No snapshot had {LEAST_DEPARTURES} departures whose labels were known on its date ({need_days} days "
+            "later each): two models cannot be compared on dates that neither has seen."
+        )
+    return found
+
+
+def twin(
+    model: ChurnModel,
+    frame: pd.DataFrame,
+    window: GateWindow,
+    *,
+    is_own: bool,
+    reseeded: bool = False,
+    threads: int = 0,
+) -> ChurnModel:
+    """The model's recipe, fitted on what was known when the window opened.
+
+    Parameters
+    ----------
+    is_own : whether the model sees accounts exactly as `frame` was built. Then it stands for itself where all its
+        labels were known when the window opened.
+    reseeded : with another seed; never the model itself.
+
+    Raises `ColumnsDiffer` when the frame lacks a feature of the model.
+    """
+    about = model.about
+    learned_until = pd.Timestamp(about["last_as_of"]) + pd.Timedelta(days=about["need_days"])
+    if is_own and not reseeded and learned_until <= window.opens:
+        return model
+    fitted, _ = fit(
+        frame[window.known],
+        model.catalogue,
+        need_days=about["need_days"],
+        horizon_days=about["horizon_days"],
+        lead_days=about["lead_days"],
+        seed=about["seed"] + (RESEED if reseeded else 0),
+        parameters=about["fit"]["parameters"],
+        threads=threads,
+    )
+    return fitted
