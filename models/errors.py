@@ -9,6 +9,7 @@ __all__ = [
     "CorruptModel",
     "ModelRefusal",
     "NoChampion",
+    "NoRule",
     "NoTestDate",
     "NoVersion",
     "TooFewDepartures",
@@ -39,6 +40,10 @@ class TooFewDepartures(ModelRefusal):
 
 class NoTestDate(ModelRefusal):
     """A backtest was asked for, and no past date had both enough known departures before it and labels after it."""
+
+
+class NoRule(ModelRefusal):
+    """A model of rules was asked for, and no rule reads anything that these tables have."""
 
 
 class ColumnsDiffer(ModelRefusal):

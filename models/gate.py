@@ -66,9 +66,9 @@ class Difference:
 class Comparison:
     """Challenger and champion on the same rows.
 
-    `differences` by name: `average_precision`, `auc`, `log_loss`, `calibration_slope` (its gain is in distance of its logarithm from 0)
-    and, where both have a seed, `stability`. `segments` holds the log loss in each part of the company with 50
-    departures or more, by "column = value"; `worse_segments` those where it is worse beyond chance.
+    `differences` by name: `average_precision`, `auc`, `log_loss`, `calibration_slope` (its gain is in distance of its
+    logarithm from 0) and, where both have a seed, `stability`. `segments` holds the log loss in each part of the
+    company with 50 departures or more, by "column = value"; `worse_segments` those where it is worse beyond chance.
     """
 
     differences: Mapping[str, Difference]
@@ -81,7 +81,8 @@ class Comparison:
 
     def as_record(self) -> dict[str, Any]:
         """The comparison as values that JSON can hold; a figure that cannot be formed is null."""
-        return _without_nan(asdict(self))
+        record: dict[str, Any] = _without_nan(asdict(self))
+        return record
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def compare(
     root, weight = draws_of_roots(rows, draws, seed)
     label = rows["label"].to_numpy(bool)
     risks = tuple(each.model.risk(rows, threads=threads) for each in (challenger, champion))
-    loss = tuple(squared_and_log_errors(label, risk)[:, 1] for risk in risks)
+    loss = np.column_stack([squared_and_log_errors(label, risk)[:, 1] for risk in risks])
     (auc, precision), (auc_before, precision_before) = (ranking_of_draws(label, risk, root, weight) for risk in risks)
     slope, slope_before = (slope_of_draws(label, risk, root, weight) for risk in risks)
     everywhere = np.ones(len(rows), dtype=bool)
@@ -204,11 +205,12 @@ def _tilt(slope: Floats) -> Floats:
     return np.abs(np.log(np.maximum(slope, SMALLEST_SLOPE)))
 
 
-def _loss(
-    losses: tuple[Floats, Floats], part: NDArray[np.bool_], root: NDArray[np.int64], weight: Floats
-) -> tuple[Difference, float]:
-    """Mean log loss of both in a part of the rows, and the chance of so bad a difference if there were none."""
-    columns = np.column_stack([losses[0] * part, losses[1] * part, part.astype(np.float64)])
+def _loss(losses: Floats, part: NDArray[np.bool_], root: NDArray[np.int64], weight: Floats) -> tuple[Difference, float]:
+    """Mean log loss of both in a part of the rows, and the chance of so bad a difference if there were none.
+
+    `losses` (rows, 2) are challenger's and champion's.
+    """
+    columns = np.column_stack([losses * part[:, None], part])
     sums = weight @ sums_by_root(columns, root, weight.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         challenger, champion = sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]

@@ -36,7 +36,7 @@ class Stability:
 
 
 def top_kept(first: Explanation, second: Explanation) -> tuple[Masks, Masks, Masks]:
-    """For n accounts explained twice: (n,) kept, (n,) strictly equal, (n,) whether in the top tenth of the first's risk.
+    """For n accounts explained twice: (n,) kept, (n,) strictly equal, (n,) in the top tenth of the first's risk.
 
     >>> first = Explanation(-3.0, np.zeros((1, 0)), np.array([[0.50, 0.45, -0.2]]))
     >>> second = Explanation(-3.0, np.zeros((1, 0)), np.array([[0.48, 0.52, -0.2]]))
