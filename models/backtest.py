@@ -15,13 +15,14 @@ import pandas as pd
 
 from features.catalogue import Feature
 from models.baselines import baseline_scores, logistic_risk
+from models.churn_model import ChurnModel
 from models.departures import count_departures, in_order
 from models.errors import NoTestDate
 from models.evaluate import Evaluation, evaluate, evaluate_order
 from models.fit_report import FitReport
 from models.training import LEAST_DEPARTURES, fit
 
-__all__ = ["Backtest", "BacktestFold", "backtest"]
+__all__ = ["Backtest", "BacktestFold", "backtest", "backtest_rules"]
 
 TEST_SHARE: Final = 0.4
 """Share of the snapshots that are tested at most: with more, the first models would have learned from too little."""
@@ -78,6 +79,7 @@ def backtest(
     folds: int = 3,
     test_dates: Sequence[pd.Timestamp] | None = None,
     seed: int = 7,
+    parameters: Mapping[str, Any] | None = None,
     threads: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Backtest:
@@ -85,7 +87,7 @@ def backtest(
 
     Parameters
     ----------
-    frame, features, need_days, horizon_days, lead_days, seed, threads : as for `training.fit`.
+    frame, features, need_days, horizon_days, lead_days, seed, parameters, threads : as for `training.fit`.
     capacity : how many accounts the team can call for each test date, in the whole company.
     folds : blocks of neighbouring test dates, each with one model; fewer where history is short.
     test_dates : instead of the last two fifths of the snapshots, these, each with a model of its own.
@@ -106,6 +108,7 @@ def backtest(
             horizon_days=horizon_days,
             lead_days=lead_days,
             seed=seed,
+            parameters=parameters,
             threads=threads,
         )
         test = frame[frame["as_of"].isin(dates)]
@@ -127,6 +130,23 @@ def backtest(
             "logistic model": evaluate(rows, rows["logistic"].to_numpy(np.float64), capacity=capacity, seed=seed),
         },
         folds=tuple(judged),
+        rows=rows[["account_id", "root_id", "as_of", "label", "churn_on", "mrr", "risk"]],
+    )
+
+
+def backtest_rules(
+    frame: pd.DataFrame, model: ChurnModel, *, capacity: int, seed: int = 7, threads: int = 0
+) -> Backtest:
+    """Judge a model that learned from nobody: every row is a test of it. `frame` is that of `backtest`."""
+    rows = in_order(frame)
+    rows = rows.assign(risk=model.risk(rows, threads=threads))
+    return Backtest(
+        model=evaluate(rows, rows["risk"].to_numpy(np.float64), capacity=capacity, seed=seed),
+        baselines={
+            name: evaluate_order(rows, score, capacity=capacity, seed=seed)
+            for name, score in baseline_scores(rows).items()
+        },
+        folds=(),
         rows=rows[["account_id", "root_id", "as_of", "label", "churn_on", "mrr", "risk"]],
     )
 

@@ -7,7 +7,7 @@ seed, or in a segment that average figures hide.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.churn_model import ChurnModel
+from models.churn_model import Explanation
 from models.departures import count_departures
 from models.evaluate import Figure, draws_of_roots, figure_of_draws
 from models.metrics import ranking_of_draws, slope_of_draws, squared_and_log_errors, sums_by_root
-from models.stability import top_kept
+from models.stability import Stability, stability, top_kept
 
 __all__ = ["Comparison", "Contender", "Decision", "Difference", "compare", "decide"]
 
@@ -41,13 +41,14 @@ Statistics 6, 1979)."""
 
 @dataclass(frozen=True)
 class Contender:
-    """A model that has not learned from the rows it is judged on, and the same recipe with another seed.
+    """What a model that has not learned from the rows says of them.
 
-    `reseeded` is None for rules, which have no seed.
+    `risk` (rows,) is the probability of leaving. `explained` are two explanations of the newest date's accounts, in the
+    order of the rows: its own, and that of the same recipe with another seed; None for rules, which have no seed.
     """
 
-    model: ChurnModel
-    reseeded: ChurnModel | None = None
+    risk: Floats
+    explained: tuple[Explanation, Explanation] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,13 @@ class Comparison:
     `differences` by name: `average_precision`, `auc`, `log_loss`, `calibration_slope` (its gain is in distance of its
     logarithm from 0) and, where both have a seed, `stability`. `segments` holds the log loss in each part of the
     company with 50 departures or more, by "column = value"; `worse_segments` those where it is worse beyond chance.
+    `stability` says of `challenger` and `champion` what another seed does to reasons on the newest date.
     """
 
     differences: Mapping[str, Difference]
     segments: Mapping[str, Difference]
     worse_segments: tuple[str, ...]
+    stability: Mapping[str, Stability]
     departures: int
     accounts: int
     first_as_of: str
@@ -102,35 +105,44 @@ def compare(
     challenger: Contender,
     champion: Contender,
     *,
+    by: Sequence[str] = (),
     draws: int = DRAWS,
     seed: int = 7,
-    threads: int = 0,
 ) -> Comparison:
     """Judge both on the same rows.
 
-    `rows` has one row per (account_id, as_of) with root_id, label, churn_on, and every feature that either reads.
-    Raises `ColumnsDiffer` when it lacks one.
+    Parameters
+    ----------
+    rows : one row per (account_id, as_of) with root_id, label, churn_on and the columns of `by`.
+    by : columns of words that part the company into segments.
+    draws : of root accounts, Poisson(1) each.
     """
     root, weight = draws_of_roots(rows, draws, seed)
-    label = rows["label"].to_numpy(bool)
-    risks = tuple(each.model.risk(rows, threads=threads) for each in (challenger, champion))
+    label, risks = rows["label"].to_numpy(bool), (challenger.risk, champion.risk)
     loss = np.column_stack([squared_and_log_errors(label, risk)[:, 1] for risk in risks])
     (auc, precision), (auc_before, precision_before) = (ranking_of_draws(label, risk, root, weight) for risk in risks)
     slope, slope_before = (slope_of_draws(label, risk, root, weight) for risk in risks)
-    everywhere = np.ones(len(rows), dtype=bool)
     differences = {
         "average_precision": _difference(precision, precision_before, precision - precision_before),
         "auc": _difference(auc, auc_before, auc - auc_before),
-        "log_loss": _loss(loss, everywhere, root, weight)[0],
+        "log_loss": _loss(loss, np.ones(len(rows), dtype=bool), root, weight)[0],
         "calibration_slope": _difference(slope, slope_before, _tilt(slope_before) - _tilt(slope)),
     }
-    if challenger.reseeded is not None and champion.reseeded is not None:
-        differences["stability"] = _stability(rows, challenger, champion, root, weight, threads)
-    segments = {name: _loss(loss, part, root, weight) for name, part in _segments(rows, challenger.model).items()}
+    newest = (rows["as_of"] == rows["as_of"].max()).to_numpy(bool)
+    explained = {
+        name: contender.explained
+        for name, contender in (("challenger", challenger), ("champion", champion))
+        if contender.explained is not None
+    }
+    if len(explained) == 2:
+        shares = [_kept(*pair, root[newest], weight) for pair in explained.values()]
+        differences["stability"] = _difference(shares[0], shares[1], shares[0] - shares[1])
+    segments = {name: _loss(loss, part, root, weight) for name, part in _segments(rows, by).items()}
     return Comparison(
         differences=differences,
         segments={name: difference for name, (difference, _) in segments.items()},
         worse_segments=_holm({name: chance for name, (_, chance) in segments.items()}),
+        stability={name: stability(*pair) for name, pair in explained.items()},
         departures=count_departures(rows),
         accounts=int(rows["account_id"].nunique()),
         first_as_of=str(rows["as_of"].min().date()),
@@ -220,40 +232,24 @@ def _loss(losses: Floats, part: NDArray[np.bool_], root: NDArray[np.int64], weig
     return _difference(challenger, champion, gain), chance
 
 
-def _stability(
-    rows: pd.DataFrame,
-    challenger: Contender,
-    champion: Contender,
-    root: NDArray[np.int64],
-    weight: Floats,
-    threads: int,
-) -> Difference:
-    """Share of the newest date's riskiest tenth that keep their main reason when the seed changes."""
-    newest = (rows["as_of"] == rows["as_of"].max()).to_numpy(bool)
-    accounts = rows[newest]
-    shares = []
-    for contender in (challenger, champion):
-        assert contender.reseeded is not None
-        first, second = (each.explain(accounts, threads=threads) for each in (contender.model, contender.reseeded))
-        kept, _, among = top_kept(first, second)
-        sums = weight @ sums_by_root(
-            np.column_stack([kept & among, among]).astype(np.float64), root[newest], weight.shape[1]
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares.append(sums[:, 0] / sums[:, 1])
-    return _difference(shares[0], shares[1], shares[0] - shares[1])
+def _kept(first: Explanation, second: Explanation, root: NDArray[np.int64], weight: Floats) -> Floats:
+    """(draws,) share of the riskiest tenth that keep their main reason."""
+    kept, _, among = top_kept(first, second)
+    sums = weight @ sums_by_root(np.column_stack([kept & among, among]).astype(np.float64), root, weight.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share: Floats = sums[:, 0] / sums[:, 1]
+    return share
 
 
-def _segments(rows: pd.DataFrame, model: ChurnModel) -> dict[str, NDArray[np.bool_]]:
-    """The parts of the company with 50 departures or more, by the categories that the model reads."""
+def _segments(rows: pd.DataFrame, by: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """The parts of the company with 50 departures or more."""
     parts = {}
-    for feature in model.features:
-        if feature.kind == "category":
-            column = rows[feature.name]
-            for value in sorted(str(each) for each in column.dropna().unique()):
-                part = (column == value).fillna(False).to_numpy(bool)
-                if count_departures(rows[part]) >= SEGMENT_DEPARTURES and not part.all():
-                    parts[f"{feature.name} = {value}"] = part
+    for name in by:
+        column = rows[name]
+        for value in sorted(str(each) for each in column.dropna().unique()):
+            part = (column == value).fillna(False).to_numpy(bool)
+            if count_departures(rows[part]) >= SEGMENT_DEPARTURES and not part.all():
+                parts[f"{name} = {value}"] = part
     return parts
 
 

@@ -1,48 +1,31 @@
-"""The registry: a training run and its model logged to MLflow, and the champion read back. Nothing else touches MLflow.
+"""The registry: a training run and its model logged to MLflow, and the champion read back.
 
-Works with a tracking server and with a SQLite database, see `tracking_folder`. MLflow's usage
-reporting is switched off before it is imported, and what it prints is held back: standard output belongs to the
-command.
+Works with a tracking server and with a SQLite database, see `tracking_folder`.
 """
 
 import json
-import logging
-import os
 import re
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from models.churn_model import ChurnModel
-from models.errors import CorruptModel, NoChampion, NoVersion, TrackingFailed
+from models.errors import CorruptModel, NoChampion, NoVersion
 from models.evaluate import Evaluation
+from models.tracking import ABSENT, tracking, without_password
 from models.tracking_folder import ARTIFACTS, TrackingFolder, local_path
 
-__all__ = ["CHAMPION", "Registered", "TrainingRun", "load_champion", "load_version", "promote", "register"]
+__all__ = ["CHAMPION", "Registered", "TrainingRun", "load_champion", "load_version", "register"]
 
 CHAMPION: Final = "champion"
 OUR_FILES: Final = "extra_files"
 LONGEST_PARAMETER: Final = 500
 LONGEST_PARAMETER_NAME: Final = 250
-_ABSENT: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-
-ENVIRONMENT: Final[Mapping[str, str]] = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
-PATIENCE: Final[Mapping[str, str]] = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""With MLflow's own seven retries a server that is gone holds a command for minutes. Set the variables to wait more."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +58,7 @@ def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Regis
 
     `uri` is `sqlite:////absolute/mlflow.db` or a tracking server's address.
     """
-    with _tracking(uri) as mlflow, tempfile.TemporaryDirectory() as folder:
+    with tracking(uri) as mlflow, tempfile.TemporaryDirectory() as folder:
         files = Path(folder)
         run.model.save(files / "model")
         client = mlflow.MlflowClient()
@@ -100,23 +83,17 @@ def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Regis
         return Registered(name, version, active.info.run_id)
 
 
-def promote(version: int, *, uri: str, name: str) -> None:
-    """Make a registered version the champion, which the night reads."""
-    with _tracking(uri) as mlflow:
-        mlflow.MlflowClient().set_registered_model_alias(name, CHAMPION, str(version))
-
-
 def load_champion(*, uri: str, name: str) -> tuple[ChurnModel, int]:
     """The champion and its version. Raises `NoChampion` where none was promoted, `CorruptModel` where its files are."""
-    missing = NoChampion(f"No model {name!r} has the alias {CHAMPION!r} in {_without_password(uri)}. Run: churn train.")
+    missing = NoChampion(f"No model {name!r} has the alias {CHAMPION!r} in {without_password(uri)}. Run: churn train.")
     folder = TrackingFolder.of(uri)
     if folder is not None and not folder.database.exists():
         raise missing  # asking MLflow would create the database
-    with _tracking(uri) as mlflow:
+    with tracking(uri) as mlflow:
         try:
             found = mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
         except mlflow.MlflowException as error:
-            if error.error_code in _ABSENT:
+            if error.error_code in ABSENT:
                 raise missing from error
             raise
         return _load(mlflow, folder, name, int(found.version)), int(found.version)
@@ -125,17 +102,17 @@ def load_champion(*, uri: str, name: str) -> tuple[ChurnModel, int]:
 def load_version(version: int, *, uri: str, name: str) -> ChurnModel:
     """One registered version. Raises `NoVersion` where there is none, `CorruptModel` where its files are damaged."""
     missing = NoVersion(
-        f"There is no version {version} of the model {name!r} in {_without_password(uri)}. Was it deleted, or the "
+        f"There is no version {version} of the model {name!r} in {without_password(uri)}. Was it deleted, or the "
         "registry set up anew? Set [tracking] uri and model to the registry that holds it."
     )
     folder = TrackingFolder.of(uri)
     if folder is not None and not folder.database.exists():
         raise missing
-    with _tracking(uri) as mlflow:
+    with tracking(uri) as mlflow:
         try:
             mlflow.MlflowClient().get_model_version(name, str(version))
         except mlflow.MlflowException as error:
-            if error.error_code in _ABSENT:
+            if error.error_code in ABSENT:
                 raise missing from error
             raise
         return _load(mlflow, folder, name, version)
@@ -173,14 +150,13 @@ def _log_model(mlflow: ModuleType, model: ChurnModel, files: Path) -> Any:
     """The booster in MLflow's own flavour, for other tools, with our own files beside it, which are what we read."""
     from importlib.metadata import version
 
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-
-    inputs = Schema([ColSpec(DataType.double, feature.name) for feature in model.features])
+    double, column = mlflow.types.DataType.double, mlflow.types.ColSpec
+    inputs = mlflow.types.Schema([column(double, feature.name) for feature in model.features])
+    outputs = mlflow.types.Schema([column(double)])
     return mlflow.lightgbm.log_model(
         model.booster,
         name="model",
-        signature=ModelSignature(inputs=inputs, outputs=Schema([ColSpec(DataType.double)])),
+        signature=mlflow.models.ModelSignature(inputs=inputs, outputs=outputs),
         pip_requirements=[f"{package}=={version(package)}" for package in ("lightgbm", "numpy", "pandas")],
         extra_files=[str(file) for file in sorted(files.iterdir())],
     )
@@ -247,35 +223,3 @@ def _metrics(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
             ends = {"": figure.value, ".low": figure.low, ".high": figure.high}
             metrics |= {f"{title}.{name}{end}": number for end, number in ends.items() if np.isfinite(number)}
     return metrics
-
-
-@contextmanager
-def _tracking(uri: str) -> Iterator[ModuleType]:
-    """MLflow, silent, pointed at `uri` for as long as the block lasts. Raises `TrackingFailed` for what it raises."""
-    os.environ.update(ENVIRONMENT)
-    for variable, value in PATIENCE.items():
-        os.environ.setdefault(variable, value)
-    folder = TrackingFolder.of(uri)
-    with warnings.catch_warnings(), nullcontext() if folder is None else folder.locked():
-        warnings.simplefilter("ignore")  # deprecations inside MLflow and what it imports; nothing of ours runs there
-        import mlflow
-        import mlflow.artifacts
-        import mlflow.lightgbm
-
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None  # type: ignore[no-untyped-call]
-        mlflow.set_tracking_uri(uri)
-        try:
-            yield mlflow
-        except (mlflow.MlflowException, SQLAlchemyError) as error:
-            first = str(error).splitlines()[0][:300]
-            raise TrackingFailed(
-                f"MLflow at {_without_password(uri)} failed: {first}\nCheck [tracking] uri and whether it answers."
-            ) from error
-        finally:
-            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it, which MLflow's hint forgets
-
-
-def _without_password(uri: str) -> str:
-    return make_url(uri).render_as_string(hide_password=True) if "://" in uri else uri

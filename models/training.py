@@ -24,7 +24,7 @@ from models.fit_report import FitReport, FoldReport
 from models.metrics import area_under_curve, average_precision, log_loss
 from models.splits import Fold, split_rows
 
-__all__ = ["LEAST_DEPARTURES", "calibration_from_all_rows", "fit"]
+__all__ = ["LEAST_DEPARTURES", "base_rate", "calibration_from_all_rows", "fit"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -101,7 +101,7 @@ def fit(
         departures=departures,
         first_as_of=str(frame["as_of"].min().date()),
         last_as_of=str(frame["as_of"].max().date()),
-        base_rate=_base_rate(frame),
+        base_rate=base_rate(frame),
         out_of_fold=_out_of_fold(fitted, margin[seen], label[seen]),
         parameters={name: value for name, value in parameters.items() if name not in ("num_threads", "verbosity")},
     )
@@ -176,7 +176,7 @@ def _medians(matrix: Floats, features: tuple[Feature, ...]) -> dict[str, float]:
     }
 
 
-def _base_rate(frame: pd.DataFrame) -> float:
+def base_rate(frame: pd.DataFrame) -> float:
     """Share of the last year's snapshots that left; of all snapshots where nobody left in the last year."""
     recent = frame["as_of"] > frame["as_of"].max() - pd.Timedelta(days=BASE_RATE_DAYS)
     rate = float(frame.loc[recent, "label"].mean())

@@ -17,11 +17,15 @@ from models.departures import count_departures
 from models.errors import NoTestDate
 from models.training import LEAST_DEPARTURES, fit
 
-__all__ = ["GateWindow", "gate_window", "twin"]
+__all__ = ["GateWindow", "gate_window", "twin", "window_from"]
 
 AIMED_DEPARTURES: Final = 200
-"""Departures that a gate window holds where history has them. The comparison asks for 100; twice as many halve the
-variance of each difference and still are the newest two or three snapshots of most companies."""
+"""Departures that a gate window holds where history has them: the newest two or three snapshots of most companies."""
+
+LEAST_IN_WINDOW: Final = 30
+KNOWN_FOR_EACH: Final = 2
+"""Departures known before the window for each one in it. A window that takes most of a short history leaves twins that
+have learned nothing, and says nothing of the models that would go live."""
 
 RESEED: Final = 1_000_003
 
@@ -35,21 +39,27 @@ class GateWindow:
     opens: pd.Timestamp
 
 
-def gate_window(frame: pd.DataFrame, need_days: int) -> GateWindow:
-    """The fewest newest snapshots with 200 departures that leave 30 known before them; fewer where history has fewer.
+def window_from(frame: pd.DataFrame, need_days: int, opens: pd.Timestamp) -> GateWindow:
+    """The snapshots of `frame` from a date on, and those whose labels were known then."""
+    known = (frame["as_of"] + pd.Timedelta(days=need_days) <= opens).to_numpy(bool)
+    return GateWindow((frame["as_of"] >= opens).to_numpy(bool), known, opens)
 
-    `frame` has one row per (account_id, as_of) with a known label. Raises `NoTestDate` when no date of it had 30
-    departures known before.
+
+def gate_window(frame: pd.DataFrame, need_days: int) -> GateWindow:
+    """The fewest newest snapshots with 200 departures; with fewer where history is short.
+
+    At least 30 departures were known before, and twice as many as the window holds, or it holds 30 at most. `frame`
+    has one row per (account_id, as_of) with a known label. Raises `NoTestDate` when no date of it had 30 departures
+    known before.
     """
-    need = pd.Timedelta(days=need_days)
     found = None
     for date in sorted(frame["as_of"].unique(), reverse=True):
-        known = (frame["as_of"] + need <= date).to_numpy(bool)
-        if count_departures(frame[known]) < LEAST_DEPARTURES:
+        window = window_from(frame, need_days, pd.Timestamp(date))
+        before, inside = count_departures(frame[window.known]), count_departures(frame[window.rows])
+        if before < LEAST_DEPARTURES or (inside > LEAST_IN_WINDOW and before < KNOWN_FOR_EACH * inside and found):
             break
-        rows = (frame["as_of"] >= date).to_numpy(bool)
-        found = GateWindow(rows, known, pd.Timestamp(date))
-        if count_departures(frame[rows]) >= AIMED_DEPARTURES:
+        found = window
+        if inside >= AIMED_DEPARTURES:
             break
     if found is None:
         raise NoTestDate(
@@ -64,7 +74,7 @@ def twin(
     frame: pd.DataFrame,
     window: GateWindow,
     *,
-    is_own: bool,
+    is_own: bool = False,
     reseeded: bool = False,
     threads: int = 0,
 ) -> ChurnModel:

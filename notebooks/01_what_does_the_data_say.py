@@ -11,9 +11,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from pipeline.collected import collect
 from pipeline.run_log import open_log
 from pipeline.settings import read_settings
-from pipeline.training import collect
 
 settings = read_settings(Path(os.environ.get("CHURN_CONFIG", "churn.toml")))
 with open_log(quiet=True) as log:

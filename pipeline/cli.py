@@ -21,7 +21,7 @@ __all__ = ["main"]
 _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Start": ("demo", "init", "check"),
     "Every night": ("score", "export", "explain"),
-    "Every month": ("train", "backtest"),
+    "Every month": ("train", "backtest", "promote", "rollback"),
     "When something looks wrong": ("replay", "doctor"),
 }
 
@@ -137,11 +137,17 @@ def check(call: Call, as_of: date | None) -> None:
 
 @main.command()
 @_as_of
+@click.option("--no-promote", is_flag=True, help="Leave it to a person whether the night shall use it.")
 @takes_call
-def train(call: Call, as_of: date | None) -> None:
-    """Learn a model from past snapshots, test it through time, log it to MLflow and make it the champion."""
+def train(call: Call, as_of: date | None, no_promote: bool) -> None:
+    """Learn a model from past snapshots, test it through time, log it to MLflow, and put it to the gate.
+
+    The gate compares it with the champion on the newest snapshots, both fitted without them. Where it is better there,
+    or as good and the champion old, and in nothing worse, it becomes the champion, which the night reads. Where too few
+    customers have left to learn from, the champion is a model of ten rules.
+    """
     with call.log() as log:
-        trained = _train(call, as_of, log)
+        trained = _train(call, as_of, log, promotes=not no_promote)
     call.answer(trained.told(), trained.as_record())
 
 
@@ -151,13 +157,44 @@ def train(call: Call, as_of: date | None) -> None:
 def backtest(call: Call, as_of: date | None) -> None:
     """Test on past dates what the model would have been worth, beside simple lists."""
     from pipeline.amounts import money_word
+    from pipeline.collected import collect
+    from pipeline.fitted import measure
     from pipeline.skill import skill_table
-    from pipeline.training import collect, measure
 
     with call.log() as log:
         settings = call.settings
         tested = measure(collect(settings, call.day(as_of), log), settings, log)
     call.answer(skill_table(tested, money_word(settings.churn.definition)), tested.as_record())
+
+
+@main.command()
+@click.argument("version", type=click.IntRange(1), required=False)
+@_as_of
+@click.option("--force", is_flag=True, help="Past the gate; it takes --why.")
+@click.option("--why", metavar="TEXT", help="The reason, kept with the version.")
+@takes_call
+def promote(call: Call, version: int | None, as_of: date | None, force: bool, why: str | None) -> None:
+    """Put a registered VERSION (default: the newest) to the gate, and make it the champion if the gate lets it.
+
+    Shows the customers whose band would change most, with the reasons of both models. What was decided is kept in
+    MLflow.
+    """
+    from pipeline.promotion import promote_version
+
+    with call.log() as log:
+        done = promote_version(call.settings, version, as_of, log, force=force, why=why)
+    call.answer(done.told(), done.as_record())
+
+
+@main.command()
+@click.option("--why", metavar="TEXT", help="The reason, kept with the version.")
+@takes_call
+def rollback(call: Call, why: str | None) -> None:
+    """Make the former champion the champion again, for the nights to come."""
+    from pipeline.promotion import go_back
+
+    done = go_back(call.settings, why)
+    call.answer(done.told(), done.as_record())
 
 
 @main.command()
@@ -252,10 +289,10 @@ def doctor(call: Call, max_age: str | None) -> None:
     sys.exit(found.exit_status)
 
 
-def _train(call: Call, as_of: date | None, log: "RunLog") -> "Trained":
+def _train(call: Call, as_of: date | None, log: "RunLog", *, promotes: bool = True) -> "Trained":
     from pipeline.training import train as run
 
-    return run(call.settings, call.day(as_of), log)
+    return run(call.settings, call.day(as_of), log, promotes=promotes)
 
 
 def _score(call: Call, as_of: date | None, out: Path | None, log: "RunLog") -> "NightDone":

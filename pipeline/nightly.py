@@ -8,14 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import ibis
 import pandas as pd
 
-from features.build import DEFINITIONS, Recipe, build, catalogue
-from features.cohort import states
+from features.build import DEFINITIONS, Recipe, catalogue
 from features.contract import RECORDED_AT
-from features.outages import Coverage, coverage
-from features.timeline import Moment
+from features.outages import coverage
 from features.versions import History
 from models.churn_model import ChurnModel
 from models.reasons import Reasons
@@ -36,9 +33,10 @@ from pipeline.settings import Settings
 from pipeline.sources import Opened, history, open_sources
 from pipeline.store import connect
 from pipeline.ticket_words import add_sentiment
+from pipeline.tonight import tonight
 from pipeline.violation import Violation
 
-__all__ = ["NightDone", "run_night", "see", "tonight"]
+__all__ = ["NightDone", "run_night", "see"]
 
 
 @dataclass(frozen=True)
@@ -204,18 +202,6 @@ def see(
             f"{len(model.catalogue)} features). Bring the columns back, or train without them: churn train."
         )
     return past, Recipe(model.catalogue, groups, kinds)
-
-
-def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | None = None) -> pd.DataFrame:
-    """Everyone who is a customer or lapsed lately, with name, owner and features. Sorted by `account_id`."""
-    everyone = states(past, moment).filter(ibis._["state"] != "gone")
-    accounts = past.known("accounts", moment)
-    about = {name: accounts[name] if name in accounts.columns else ibis.null("string") for name in ("name", "owner")}
-    everyone = everyone.left_join(accounts.select("account_id", **about), "account_id").drop("account_id_right")
-    features = build(past, moment, recipe, covered).drop("state", "since", "last_day")
-    rows = everyone.left_join(features, "account_id").drop("account_id_right")
-    frame: pd.DataFrame = rows.order_by("account_id").to_pandas()
-    return frame.assign(root_id=frame["root_id"].fillna(frame["account_id"]))
 
 
 def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date) -> tuple[pd.DataFrame, float]:

@@ -23,12 +23,13 @@ from pipeline.checks import check_contract, refuse_fatal
 from pipeline.differences import Difference, differences
 from pipeline.errors import RefusedError, UsageError
 from pipeline.inputs import EDITED, Inputs, inputs, stored_inputs
-from pipeline.nightly import see, tonight
+from pipeline.nightly import see
 from pipeline.run_log import RunLog
 from pipeline.schema import INPUTS, PUBLISHED, SCORES
 from pipeline.settings import Settings
 from pipeline.sources import open_sources
 from pipeline.store import Night, connect, published, reading
+from pipeline.tonight import tonight
 
 __all__ = ["Effect", "Finding", "Replay", "replay"]
 

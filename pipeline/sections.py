@@ -15,6 +15,7 @@ __all__ = [
     "Company",
     "Data",
     "Engine",
+    "Gate",
     "Run",
     "Section",
     "Source",
@@ -144,6 +145,7 @@ class Churn(Section):
     inactive_days: int = Field(default=60, ge=1, le=730)
     activity_events: tuple[str, ...] | None = None
     count_free: bool = False
+    assumed_monthly_rate: float = Field(default=0.03, gt=0, lt=1)
 
 
 class Sentiment(Section):
@@ -170,6 +172,13 @@ class Book(Section):
                 f"high = {self.high} must be above medium = {self.medium}: both are multiples of the base odds"
             )
         return self
+
+
+class Gate(Section):
+    """When a newly trained model takes the champion's place."""
+
+    tolerance: float = Field(default=0.02, ge=0, lt=1)
+    max_model_age_days: int = Field(default=30, ge=0)
 
 
 class Store(Section):

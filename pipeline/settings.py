@@ -25,6 +25,7 @@ from pipeline.sections import (
     Company,
     Data,
     Engine,
+    Gate,
     Run,
     Section,
     Sentiment,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     pages: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     sentiment: Sentiment = Sentiment()
     book: Book = Book()
+    gate: Gate = Gate()
     store: Store = Store()
     tracking: Tracking = Tracking()
     engine: Engine = Engine()

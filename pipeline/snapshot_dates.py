@@ -11,10 +11,14 @@ from features.versions import History
 from pipeline.errors import RefusedError
 from pipeline.settings import Settings
 
-__all__ = ["left_aside", "snapshot_dates"]
+__all__ = ["TooShort", "left_aside", "snapshot_dates"]
 
 _WARM_UP_DAYS: Final = 56
 _MOST_SNAPSHOTS: Final = 39
+
+
+class TooShort(RefusedError):
+    """History is too short for the labels of any snapshot to be known."""
 
 
 def snapshot_dates(past: History, settings: Settings, today: date) -> tuple[list[date], int]:
@@ -27,8 +31,10 @@ def snapshot_dates(past: History, settings: Settings, today: date) -> tuple[list
 
     Raises
     ------
-    RefusedError
+    TooShort
         When there is none.
+    RefusedError
+        When nothing says when history begins.
     """
     begins = {name: begin for name in ("usage", "subscriptions") if (begin := _begin(past, name)) is not None}
     if not begins:
@@ -42,7 +48,7 @@ def snapshot_dates(past: History, settings: Settings, today: date) -> tuple[list
     last = today - timedelta(days=past.rules.label_days)
     dates = list(snapshots(begin, last, settings.churn.snapshot_every_days))
     if not dates:
-        raise RefusedError(
+        raise TooShort(
             f"No snapshot is old enough to learn from. The first could be {begin} ({because}), and its labels need "
             f"{past.rules.label_days} days (lead, horizon, grace), but today is {today}. Bring older rows, wait until "
             f"{begin + timedelta(days=past.rules.label_days)}, or shorten [churn] horizon_days."

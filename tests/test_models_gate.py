@@ -33,21 +33,34 @@ def _learned(frame: pd.DataFrame | None = None, features: tuple[Feature, ...] = 
     return fit(whole[window.known] if frame is None else frame, features, seed=seed, **RULES)[0]
 
 
-@cache
-def _good() -> Contender:
-    return Contender(_learned(), _learned(seed=8))
+Models = tuple[ChurnModel, ChurnModel | None]
+"""A model, and its recipe with another seed."""
 
 
 @cache
-def _blind() -> Contender:
+def _good() -> tuple[ChurnModel, ChurnModel]:
+    return _learned(), _learned(seed=8)
+
+
+@cache
+def _blind() -> tuple[ChurnModel, ChurnModel]:
     """Knows nothing of the mood, which decides most."""
     features = tuple(feature for feature in FEATURES if feature.name != "use_change")
-    return Contender(_learned(features=features), _learned(features=features, seed=8))
+    return _learned(features=features), _learned(features=features, seed=8)
 
 
-def _judged(challenger: Contender, champion: Contender, **how: object) -> tuple[Comparison, Decision]:
+def _contender(models: Models) -> Contender:
     frame, window = _history()
-    compared = compare(frame[window.rows], challenger, champion, draws=300, threads=1)
+    rows = frame[window.rows]
+    model, reseeded = models
+    newest = rows[rows["as_of"] == rows["as_of"].max()]
+    explained = None if reseeded is None else (model.explain(newest, threads=1), reseeded.explain(newest, threads=1))
+    return Contender(model.risk(rows, threads=1), explained)
+
+
+def _judged(challenger: Models, champion: Models, **how: object) -> tuple[Comparison, Decision]:
+    frame, window = _history()
+    compared = compare(frame[window.rows], _contender(challenger), _contender(champion), by=["plan"], draws=300)
     return compared, decide(compared, **{"known_departures": 1000, "tolerance": 0.02, **how})  # type: ignore[arg-type]
 
 
@@ -80,7 +93,7 @@ def test_one_that_learned_from_shuffled_labels_is_refused() -> None:
     known = frame[window.known].reset_index(drop=True)
     order = np.random.default_rng(3).permutation(len(known))
     noise = known.assign(label=known["label"].to_numpy()[order], churn_on=known["churn_on"].to_numpy()[order])
-    _, decision = _judged(Contender(_learned(noise), _learned(noise, seed=8)), _good(), **_OLD)
+    _, decision = _judged((_learned(noise), _learned(noise, seed=8)), _good(), **_OLD)
     assert not decision.promotes
     assert "may not be more than 0.02 worse" in decision.reasons[0]
 
@@ -98,9 +111,8 @@ def test_a_miscalibrated_one_is_refused_though_its_order_is_the_same(steeper: fl
         a, b = model.calibration.a, model.calibration.b
         return replace(model, calibration=Calibration(steeper * a, steeper * b + higher))
 
-    good = _good()
-    assert good.reseeded is not None
-    compared, decision = _judged(Contender(bent(good.model), bent(good.reseeded)), good, **_OLD)
+    model, other = _good()
+    compared, decision = _judged((bent(model), bent(other)), _good(), **_OLD)
     assert compared.differences["average_precision"].gain.value == 0.0
     assert not decision.promotes
     assert any("log loss" in reason for reason in decision.reasons)
@@ -113,7 +125,7 @@ def test_one_that_is_better_overall_and_worse_in_one_segment_is_refused() -> Non
     there = known["plan"] == "pro"
     turned = known["use_change"].where(~there, 2.0 - known["use_change"])
     crooked = known.assign(use_change=turned)
-    compared, decision = _judged(Contender(_learned(crooked), _learned(crooked, seed=8)), _blind())
+    compared, decision = _judged((_learned(crooked), _learned(crooked, seed=8)), _blind())
     assert compared.differences["average_precision"].gain.low > 0.0
     assert compared.worse_segments == ("plan = pro",)
     assert not decision.promotes
@@ -123,21 +135,19 @@ def test_one_that_is_better_overall_and_worse_in_one_segment_is_refused() -> Non
 
 def test_one_whose_reasons_change_with_the_seed_is_refused() -> None:
     """Its margins say the same; which family gets the credit is a matter of the seed."""
-    good = _good()
-    frame, window = _history()
+    model, other = _good()
     names = [feature.name for feature in FEATURES]
     swapped = tuple(
         replace(feature, family=FEATURES[(i + 2) % len(FEATURES)].family) for i, feature in enumerate(FEATURES)
     )
     assert names == [feature.name for feature in swapped]
-    assert good.reseeded is not None
-    compared, decision = _judged(Contender(good.model, replace(good.reseeded, features=swapped)), good, **_OLD)
+    compared, decision = _judged((model, replace(other, features=swapped)), _good(), **_OLD)
     assert compared.differences["stability"].gain.high < 0.0
     assert [reason.split(":")[0] for reason in decision.reasons] == ["its reasons change more with the seed"]
 
 
 def test_rules_have_no_seed_and_do_not_age() -> None:
-    compared, decision = _judged(_good(), Contender(_blind().model))
+    compared, decision = _judged(_good(), (_blind()[0], None))
     assert "stability" not in compared.differences
     assert decision.promotes
 
@@ -150,9 +160,8 @@ def test_too_few_departures_promote_nothing() -> None:
 
 def test_by_chance_a_segment_is_seldom_called_worse() -> None:
     """The same recipe with another seed: Holm's adjustment keeps quiet about every plan."""
-    good = _good()
-    assert good.reseeded is not None
-    compared, _ = _judged(Contender(good.reseeded, good.model), good)
+    model, other = _good()
+    compared, _ = _judged((other, model), _good())
     assert compared.segments
     assert compared.worse_segments == ()
 

@@ -13,7 +13,8 @@ from known_risk import FEATURES, trained
 
 from models.errors import CorruptModel, NoChampion, TrackingFailed
 from models.evaluate import evaluate
-from models.registry import Registered, TrainingRun, load_champion, promote, register
+from models.registry import Registered, TrainingRun, load_champion, register
+from models.succession import promote
 from models.tracking_folder import TrackingFolder
 
 NAME = "churn-risk"
@@ -62,14 +63,14 @@ def test_a_registered_model_is_not_the_champion_until_promoted(
     assert registered.version == 1
     with pytest.raises(NoChampion):
         load_champion(uri=uri, name=NAME)
-    promote(registered.version, uri=uri, name=NAME)
+    promote(registered.version, uri=uri, name=NAME, why="a test")
     model, version = load_champion(uri=uri, name=NAME)
     assert (version, model) == (1, run.model)
     assert model.digest == run.model.digest
 
 
 def test_versions_are_numbered_and_the_champion_stays(run: TrainingRun, uri: str, registered: Registered) -> None:
-    promote(registered.version, uri=uri, name=NAME)
+    promote(registered.version, uri=uri, name=NAME, why="a test")
     second = register(run, uri=uri, name=NAME, experiment="Acme")
     assert second.version == registered.version + 1
     assert load_champion(uri=uri, name=NAME)[1] == registered.version
@@ -131,7 +132,7 @@ def test_mlflow_reports_to_nobody_and_prints_nothing(
 
 def test_a_damaged_artifact_is_refused(run: TrainingRun, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    promote(register(run, uri=uri, name=NAME, experiment="Acme").version, uri=uri, name=NAME)
+    promote(register(run, uri=uri, name=NAME, experiment="Acme").version, uri=uri, name=NAME, why="a test")
     (file,) = (tmp_path / "mlflow-artifacts").rglob("extra_files/model.lgb")
     file.write_text(file.read_text().replace("leaf_value=", "leaf_value=1", 1))
     with pytest.raises(CorruptModel, match=r"model\.lgb was changed"):
@@ -141,10 +142,10 @@ def test_a_damaged_artifact_is_refused(run: TrainingRun, tmp_path: Path) -> None
 def test_a_moved_folder_keeps_its_champion_and_writes_the_next_one_beside_it(run: TrainingRun, tmp_path: Path) -> None:
     """MLflow records absolute paths. The company's folder was renamed, or restored from a backup elsewhere."""
     here, there = tmp_path / "here", tmp_path / "there is room"
-    promote(register(run, uri=of(here), name=NAME, experiment="Acme").version, uri=of(here), name=NAME)
+    promote(register(run, uri=of(here), name=NAME, experiment="Acme").version, uri=of(here), name=NAME, why="a test")
     here.rename(there)
     assert load_champion(uri=of(there), name=NAME) == (run.model, 1)
-    promote(register(run, uri=of(there), name=NAME, experiment="Acme").version, uri=of(there), name=NAME)
+    promote(register(run, uri=of(there), name=NAME, experiment="Acme").version, uri=of(there), name=NAME, why="a test")
     assert load_champion(uri=of(there), name=NAME) == (run.model, 2)
     assert not here.exists(), "nothing is written where the folder once was"
     assert len(list(there.glob("mlflow-artifacts/models/*/artifacts/extra_files/model.lgb"))) == 2
@@ -153,7 +154,9 @@ def test_a_moved_folder_keeps_its_champion_and_writes_the_next_one_beside_it(run
 def test_a_copy_reads_its_own_files(run: TrainingRun, tmp_path: Path) -> None:
     """A copy that read the original's files would break with it, and change with it."""
     original, copy = tmp_path / "original", tmp_path / "copy"
-    promote(register(run, uri=of(original), name=NAME, experiment="Acme").version, uri=of(original), name=NAME)
+    promote(
+        register(run, uri=of(original), name=NAME, experiment="Acme").version, uri=of(original), name=NAME, why="a test"
+    )
     shutil.copytree(original, copy)
     (file,) = original.rglob("extra_files/model.lgb")
     file.write_text("damaged")
@@ -162,7 +165,7 @@ def test_a_copy_reads_its_own_files(run: TrainingRun, tmp_path: Path) -> None:
 
 def test_a_database_without_its_artifacts_says_where_they_were_looked_for(run: TrainingRun, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    promote(register(run, uri=of(here), name=NAME, experiment="Acme").version, uri=of(here), name=NAME)
+    promote(register(run, uri=of(here), name=NAME, experiment="Acme").version, uri=of(here), name=NAME, why="a test")
     there.mkdir()
     (here / "mlflow.db").rename(there / "mlflow.db")
     assert load_champion(uri=of(there), name=NAME) == (run.model, 1)

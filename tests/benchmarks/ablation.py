@@ -27,11 +27,11 @@ from models.evaluate import DRAWS, INTERVAL, Figure
 from models.metrics import ranking_of_draws
 from models.sentiment_model import Comparison
 from models.training import LEAST_DEPARTURES, fit
+from pipeline.collected import Collected, collect
 from pipeline.run_log import RunLog, open_log
 from pipeline.sections import Sentiment
 from pipeline.settings import read_settings
 from pipeline.showroom import furnish
-from pipeline.training import Collected, collect
 
 Floats = NDArray[np.float64]
 

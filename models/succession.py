@@ -1,0 +1,80 @@
+"""Succession: which version is the champion, which were before it, and what the gate said of each."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from models.errors import NoVersion
+from models.registry import CHAMPION
+from models.tracking import tracking, without_password
+from models.tracking_folder import TrackingFolder
+
+__all__ = ["keep_decision", "newest_version", "promote", "roll_back"]
+
+CHAMPIONS: Final = "champions"
+MOST_REMEMBERED: Final = 100
+LONGEST_TAG: Final = 1000
+
+
+def promote(version: int, *, uri: str, name: str, why: str) -> None:
+    """Make a registered version the champion, which the night reads. The former ones are remembered for `roll_back`."""
+    with tracking(uri) as mlflow:
+        client = mlflow.MlflowClient()
+        former = [each for each in _champions(client, name) if each != version]
+        _crown(client, name, [*former, version], why)
+
+
+def roll_back(*, uri: str, name: str, why: str) -> tuple[int, int]:
+    """Make the former champion the champion again; the versions that goes and that comes.
+
+    Raises `NoVersion` where there was no other before it.
+    """
+    with tracking(uri) as mlflow:
+        client = mlflow.MlflowClient()
+        champions = _champions(client, name)
+        if len(champions) < 2:
+            raise NoVersion(
+                f"No version of {name!r} in {without_password(uri)} was champion before the one that is now. To "
+                "choose another: churn promote VERSION."
+            )
+        _crown(client, name, champions[:-1], why)
+        return champions[-1], champions[-2]
+
+
+def keep_decision(version: int, record: Mapping[str, Any], *, uri: str, name: str) -> None:
+    """Store with a version's run what the gate found, as `gate.json`."""
+    with tracking(uri) as mlflow:
+        client = mlflow.MlflowClient()
+        run_id = client.get_model_version(name, str(version)).run_id
+        client.log_text(run_id, json.dumps(record, indent=1, ensure_ascii=False, default=str), "gate.json")
+        client.set_model_version_tag(name, str(version), "gate", str(record["decision"]["promotes"]).lower())
+
+
+def newest_version(*, uri: str, name: str) -> int:
+    """The version that was registered last. Raises `NoVersion` where there is none."""
+    folder = TrackingFolder.of(uri)
+    if folder is None or folder.database.exists():
+        with tracking(uri) as mlflow:
+            found = [int(each.version) for each in mlflow.MlflowClient().search_model_versions(f"name = '{name}'")]
+            if found:
+                return max(found)
+    raise NoVersion(f"There is no model {name!r} in {without_password(uri)}. Run: churn train.")
+
+
+def _champions(client: Any, name: str) -> list[int]:
+    """The versions that were champion, oldest first; the last one is now."""
+    model = client.get_registered_model(name)
+    found = [int(version) for version in model.tags.get(CHAMPIONS, "").split()]
+    now = model.aliases.get(CHAMPION)
+    # An alias that was set by hand has no place in the tag.
+    return found if now is None or (found and found[-1] == int(now)) else [*found, int(now)]
+
+
+def _crown(client: Any, name: str, champions: Sequence[int], why: str) -> None:
+    """The last of the versions becomes the champion; how and when stays with it."""
+    version = str(champions[-1])
+    client.set_model_version_tag(name, version, "champion_since", datetime.now(UTC).isoformat(timespec="seconds"))
+    client.set_model_version_tag(name, version, "champion_why", why[:LONGEST_TAG])
+    client.set_registered_model_tag(name, CHAMPIONS, " ".join(map(str, champions[-MOST_REMEMBERED:])))
+    client.set_registered_model_alias(name, CHAMPION, version)

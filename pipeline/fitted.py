@@ -1,0 +1,124 @@
+"""What a training makes: a model, learned or of rules, with what its test on past dates found."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from features.build import DEFINITIONS
+from models.backtest import Backtest, backtest, backtest_rules
+from models.churn_model import ChurnModel
+from models.departures import count_departures, in_order
+from models.errors import NoTestDate, TooFewDepartures
+from models.starter import expected_rate, starter_model
+from models.training import LEAST_DEPARTURES, base_rate, fit
+from pipeline.collected import Collected
+from pipeline.run_log import RunLog
+from pipeline.settings import Settings
+
+__all__ = ["Fitted", "by_rules", "learned", "measure"]
+
+_LEAST_FOR_A_RATE: Final = 10
+"""Departures seen before their share says more of a company than the rate that is assumed."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model ready to be registered, and its test on past dates; none where history bears none."""
+
+    model: ChurnModel
+    tested: Backtest | None
+
+
+def learned(collected: Collected, settings: Settings, log: RunLog) -> Fitted:
+    """A model learned from all known labels, and what its recipe was worth on past dates.
+
+    Raises `TooFewDepartures` where fewer have left than a model needs.
+    """
+    if collected.frame.empty:
+        raise TooFewDepartures(0, LEAST_DEPARTURES)
+    try:
+        tested = measure(collected, settings, log)
+    except (NoTestDate, TooFewDepartures) as reason:
+        log.note(f"No backtest: {reason}")
+        tested = None
+    rules = collected.history.rules
+    model, _ = fit(
+        collected.frame,
+        collected.recipe.features,
+        need_days=rules.label_days,
+        horizon_days=rules.horizon_days,
+        lead_days=rules.lead_days,
+        multiples=(settings.book.medium, settings.book.high),
+        threads=settings.engine.threads,
+        progress=log.step,
+    )
+    return _remembering(Fitted(replace(model, tone=collected.tone), tested), collected, settings)
+
+
+def by_rules(collected: Collected, settings: Settings) -> Fitted:
+    """The starter model at the level of this company, and how its order did on all labels, none of which taught it.
+
+    Raises `NoRule` where the tables have nothing that a rule reads.
+    """
+    rules, frame = collected.history.rules, in_order(collected.frame)
+    departures = count_departures(frame)
+    assumed = expected_rate(settings.churn.assumed_monthly_rate, rules.horizon_days)
+    model = starter_model(
+        collected.customers,
+        collected.recipe.features,
+        rate=base_rate(frame) if departures >= _LEAST_FOR_A_RATE else assumed,
+        horizon_days=rules.horizon_days,
+        lead_days=rules.lead_days,
+        departures=departures,
+        multiples=(settings.book.medium, settings.book.high),
+    )
+    tested = None
+    if not frame.empty:
+        tested = backtest_rules(frame, model, capacity=_capacity(collected, settings), threads=settings.engine.threads)
+    return _remembering(Fitted(replace(model, tone=collected.tone), tested), collected, settings)
+
+
+def measure(collected: Collected, settings: Settings, log: RunLog, like: ChurnModel | None = None) -> Backtest:
+    """The backtest on the collected snapshots. On each test date the team can call `calls_per_week` accounts a manager.
+
+    `like` is a model whose recipe is tested, instead of that which a training would choose now. Raises `NoTestDate` or
+    `TooFewDepartures` where history cannot bear one.
+    """
+    rules = collected.history.rules
+    return backtest(
+        collected.frame,
+        collected.recipe.features if like is None else like.catalogue,
+        need_days=rules.label_days,
+        horizon_days=rules.horizon_days,
+        lead_days=rules.lead_days,
+        capacity=_capacity(collected, settings),
+        parameters=None if like is None else like.about["fit"]["parameters"],
+        threads=settings.engine.threads,
+        progress=lambda step, done, total: log.step(f"backtest, {step}", done, total),
+    )
+
+
+def _capacity(collected: Collected, settings: Settings) -> int:
+    return max(1, settings.book.calls_per_week) * max(1, collected.owners)
+
+
+def _remembering(fitted: Fitted, collected: Collected, settings: Settings) -> Fitted:
+    about = {**fitted.model.about, **_remembered(settings, collected, fitted.tested)}
+    return replace(fitted, model=replace(fitted.model, about=about))
+
+
+def _remembered(settings: Settings, collected: Collected, tested: Backtest | None) -> dict[str, Any]:
+    """What a night must know to see accounts exactly as the training did."""
+    return {
+        "trained_on": str(collected.today),
+        "definitions": DEFINITIONS,
+        "versioned": sorted(collected.history.versioned),
+        "page_groups": {group: list(patterns) for group, patterns in collected.recipe.page_groups.items()},
+        "categories": list(settings.data.categories),
+        "events": list(collected.recipe.events),
+        "scorer": collected.scorer,
+        "question": settings.question(),
+        "left_out": collected.left_out,
+        "older_snapshots": collected.older_snapshots,
+        "tone": None if collected.compared is None else collected.compared.as_record(),
+        "backtest": None if tested is None else tested.as_record(),
+    }

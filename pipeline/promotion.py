@@ -1,0 +1,154 @@
+"""Promotion: a model gets a number in the registry, and one of them is the champion that the night reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from models.errors import NoChampion
+from models.registry import TrainingRun, load_champion, load_version, register
+from models.starter import is_starter
+from models.succession import keep_decision, newest_version, promote, roll_back
+from pipeline.band_changes import band_changes
+from pipeline.collected import Collected, collect
+from pipeline.contest import Verdict, contest, incumbent
+from pipeline.errors import RefusedError, UsageError
+from pipeline.fitted import Fitted, by_rules, measure
+from pipeline.run_log import RunLog
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from models.registry import Registered
+
+__all__ = ["Promoted", "crown", "go_back", "promote_version", "registered"]
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """A version that became the champion, and what the gate found; no verdict where it was forced."""
+
+    version: int
+    former: int | None
+    why: str
+    verdict: Verdict | None = None
+    changes: str = ""
+
+    def told(self) -> str:
+        """The promotion as a person reads it."""
+        before = "" if self.former is None else f" (version {self.former} was before; back by: churn rollback)"
+        lines = [] if self.verdict is None else [self.verdict.told(), ""]
+        return "\n".join(
+            [*lines, *filter(None, [self.changes]), f"Version {self.version} is the champion now{before}: {self.why}."]
+        )
+
+    def as_record(self) -> dict[str, Any]:
+        """The promotion as plain data."""
+        verdict = None if self.verdict is None else self.verdict.as_record()
+        return {"champion": self.version, "former": self.former, "why": self.why, "gate": verdict}
+
+
+def registered(fitted: Fitted, collected: Collected, settings: Settings) -> "Registered":
+    """Log a model with all that belongs to it to MLflow, and give it a number."""
+    from models.report import calibration_plot, shap_summary_plot
+
+    with TemporaryDirectory() as folder:
+        plots, evaluations = Path(folder), {}
+        shap_summary_plot(
+            fitted.model, collected.customers, plots / "shap_summary.png", threads=settings.engine.threads
+        )
+        if (tested := fitted.tested) is not None:
+            if tested.model.departures:
+                calibration_plot(tested.rows, tested.model, plots / "calibration.png")
+            evaluations = {"model": tested.model, **tested.baselines}
+        run = TrainingRun(
+            model=fitted.model,
+            settings=settings.without_secrets(),
+            table_digests={
+                name: f"{found['rows']} rows, {found['digest']}" for name, found in collected.digests.items()
+            },
+            evaluations=evaluations,
+            documents={} if collected.compared is None else {"tone": collected.compared.as_record()},
+            plots=plots,
+        )
+        return register(run, name=settings.tracking.model, experiment=settings.company.name, uri=_uri(settings))
+
+
+def crown(version: int, verdict: Verdict, collected: Collected, settings: Settings) -> int:
+    """Make the winner the champion; the version it has, a new one where its gate twin takes its place."""
+    if verdict.is_twin:
+        version = registered(Fitted(verdict.live, None), collected, settings).version
+    promote(version, **_where(settings), why="; ".join(verdict.decision.reasons))
+    return version
+
+
+def promote_version(
+    settings: Settings, version: int | None, as_of: date | None, log: RunLog, *, force: bool, why: str | None
+) -> Promoted:
+    """The whole of `churn promote`: one version, the newest by default, through the gate or by force.
+
+    Raises
+    ------
+    RefusedError
+        When the gate keeps the champion.
+    UsageError
+        When the version is the champion already, or a forced promotion gives no reason.
+    """
+    version = newest_version(**_where(settings)) if version is None else version
+    former = _champion(settings)
+    if version == former:
+        raise UsageError(f"Version {version} is the champion already.")
+    if force:
+        if not why:
+            raise UsageError("A forced promotion needs a reason, which is kept with it: --force --why 'the reason'.")
+        load_version(version, **_where(settings))
+        keep_decision(version, {"decision": {"promotes": True, "reasons": [why]}, "forced": True}, **_where(settings))
+        promote(version, **_where(settings), why=f"forced: {why}")
+        return Promoted(version, former, f"forced, {why}")
+    challenger = load_version(version, **_where(settings))
+    collected = collect(settings, as_of, log)
+    against = incumbent(settings, collected, by_rules(collected, settings).model)
+    if is_starter(challenger):
+        if against.version is not None:
+            raise RefusedError(
+                f"Version {version} is made of rules; they take the place of a learned model by force alone: "
+                f"churn promote {version} --force --why 'the reason'."
+            )
+        promote(version, **_where(settings), why="no learned model is in use")
+        return Promoted(version, former, "no learned model is in use")
+    tested = measure(collected, settings, log, like=challenger) if is_starter(against.model) else None
+    verdict = contest(Fitted(challenger, tested), against, collected, settings, log)
+    log.step("keep the decision")
+    keep_decision(version, verdict.as_record(), **_where(settings))
+    changes = band_changes(against.model, verdict.live, collected.customers, settings)
+    if not verdict.decision.promotes:
+        raise RefusedError(
+            f"{verdict.told()}\n\n{changes}\n\n"
+            f"Version {version} is not promoted: {'; '.join(verdict.decision.reasons)}."
+            f"\nTo promote it all the same: churn promote {version} --force --why 'the reason'"
+        )
+    live = crown(version, verdict, collected, settings)
+    return Promoted(live, former, "; ".join(verdict.decision.reasons), verdict, changes)
+
+
+def go_back(settings: Settings, why: str | None) -> Promoted:
+    """The whole of `churn rollback`. Raises `NoVersion` where there was no champion before this one."""
+    told = f"rolled back: {why}" if why else "rolled back"
+    gone, back = roll_back(**_where(settings), why=told)
+    return Promoted(back, gone, told)
+
+
+def _champion(settings: Settings) -> int | None:
+    try:
+        return load_champion(**_where(settings))[1]
+    except NoChampion:
+        return None
+
+
+def _where(settings: Settings) -> Mapping[str, str]:
+    return {"uri": _uri(settings), "name": settings.tracking.model}
+
+
+def _uri(settings: Settings) -> str:
+    return settings.located(settings.tracking.uri)
