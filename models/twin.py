@@ -5,7 +5,7 @@ A model that goes live has learned from every known label, so nothing is left to
 known before then is its own twin.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -86,6 +86,8 @@ def twin(
         labels were known when the window opened.
     reseeded : with another seed; never the model itself.
 
+    Whatever else is remembered of the model, its bands and its tone stay with the twin.
+
     Raises `ColumnsDiffer` when the frame lacks a feature of the model.
     """
     about = model.about
@@ -102,4 +104,4 @@ def twin(
         parameters=about["fit"]["parameters"],
         threads=threads,
     )
-    return fitted
+    return replace(fitted, about={**about, **fitted.about}, bands=model.bands, tone=model.tone)

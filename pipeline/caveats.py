@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from models.bands import Bands
 from models.churn_model import ChurnModel
+from models.starter import is_starter
 from pipeline.settings import Settings
 
 __all__ = ["caveats", "hindsight"]
@@ -30,7 +31,9 @@ def caveats(settings: Settings, model: ChurnModel, as_of: date) -> Iterator[str]
 
 
 def hindsight(model: ChurnModel, as_of: date) -> str | None:
-    """A line when the champion has learned from what happened after `as_of`; None when it has not."""
+    """A line when the champion has learned from what happened after `as_of`; rules never have."""
+    if is_starter(model):
+        return None
     seen_until = date.fromisoformat(model.about["last_as_of"]) + timedelta(days=model.about["need_days"])
     if as_of >= seen_until:
         return None

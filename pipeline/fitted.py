@@ -84,6 +84,8 @@ def measure(collected: Collected, settings: Settings, log: RunLog, like: ChurnMo
     `TooFewDepartures` where history cannot bear one.
     """
     rules = collected.history.rules
+    if collected.frame.empty:
+        raise NoTestDate("No snapshot is old enough for its labels to be known: there is nothing to test on yet.")
     return backtest(
         collected.frame,
         collected.recipe.features if like is None else like.catalogue,

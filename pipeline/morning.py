@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from pipeline.amounts import STYLES, money_word, plain_odds
 from pipeline.schema import UNSCORED
-from pipeline.skill import skill_line
+from pipeline.skill import by_rules, skill_line
 from pipeline.store import AccountNight, Entry, Night, account, catalogue, most_at_stake, night, reading
 from pipeline.wording import all_sentences, top_sentences, weight
 
@@ -36,7 +36,9 @@ def list_page(
         words = catalogue(connection, shown)
         entries = most_at_stake(connection, shown, limit)
     lines = [_headline(shown, words, now), *_usage_end(shown)]
-    nobody = f"No customer is above {_percent(words['bands']['medium'])}."
+    nobody = "No customer is in the medium or high band."
+    if by_rules(shown.headline) is None:
+        nobody = f"No customer is above {_percent(words['bands']['medium'])}."
     lines += [_order(entries, shown), ""] if entries else ["", nobody]
     for title, entry in zip(_titles(entries, shown), entries, strict=True):
         lines += [title, *_below(entry, words, shown)]
@@ -71,9 +73,11 @@ def _headline(shown: Night, words: Mapping[str, Any], now: datetime | None) -> s
     if now is not None and not head["demo"] and now - datetime.combine(shown.as_of, time.min, UTC) > _OLD:
         day += f" ({STYLES['months']((now.date() - shown.as_of).days, shown.as_of, 'en')} old)"
     apart = " and ".join(f"{head['states'][state]:,} {state}" for state in UNSCORED if head["states"].get(state))
+    who = f"{demo} of {day} · {head['customers']:,} accounts{apart and f', besides {apart}'}"
+    if (rules := by_rules(head)) is not None:
+        return f"{who}\n{rules}\nHigh: {head['bands']['high']:,} · medium: {head['bands']['medium']:,}"
     return (
-        f"{demo} of {day} · {head['customers']:,} accounts{apart and f', besides {apart}'} · "
-        f"{head['base_rate'] * 100:.0f} in 100 leave in {head['horizon_days']} days\n"
+        f"{who} · {head['base_rate'] * 100:.0f} in 100 leave in {head['horizon_days']} days\n"
         f"Accounts at high risk ({_percent(bands['high'])} or more): {head['bands']['high']:,} · "
         f"at medium risk ({_percent(bands['medium'])} or more): {head['bands']['medium']:,}"
     )
@@ -92,6 +96,8 @@ def _order(entries: Sequence[Entry], shown: Night) -> str:
     head, money = shown.headline, _money(shown)
     per = " in 30 days" if money == "orders" else ""
     order = f"Most {money} at stake first (risk × {money}{per}, {head['currency']})."
+    if by_rules(head) is not None:
+        order = f"Most {money} at stake first, as far as rules can tell ({head['currency']}{per})."
     if entries[0].value_at_risk is None:
         order = "Highest risk first."
     absent = {"new": "new", "payment": "whose main reason is billing"}
@@ -103,13 +109,15 @@ def _titles(entries: Sequence[Entry], shown: Night) -> list[str]:
     """A line for each entry, in columns; columns that nobody has anything in are left out."""
     worst, money = [entry.worst for entry in entries], _money(shown)
     names = [entry.worst.entry_name or "" for entry in entries]
+    # What rules make of an account is an order: as a number it would look like more than it is.
+    numbers = by_rules(shown.headline) is None
     columns = (
         _column("", [str(place) for place, _ in enumerate(entries, 1)], "right", at_least=2),
         _column("", [set_cell_size(name, min(cell_len(name), _WIDEST_NAME)) for name in names]),
-        _column("", [plain_odds(each.risk or 0.0) for each in worst]),
+        _column("", [plain_odds(each.risk or 0.0) if numbers else "" for each in worst]),
         _column("", [each.band or "" for each in worst]),
         _column(f"{money} ", [_amount(entry.mrr) for entry in entries], "right"),
-        _column("at stake ", [_amount(entry.value_at_risk) for entry in entries], "right"),
+        _column("at stake ", [_amount(entry.value_at_risk) if numbers else "" for entry in entries], "right"),
         _column("CSM ", [each.owner or "" for each in worst]),
         _column("", [each.account_id for each in worst]),
     )
@@ -168,7 +176,8 @@ def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
     if found.mrr is not None:
         per = " in 30 days" if _money(shown) == "orders" else ""
         facts.append(f"{_money(shown)} {_amount(found.mrr)} {shown.headline['currency']}{per}")
-    if found.value_at_risk is not None:
+    rules = by_rules(shown.headline)
+    if found.value_at_risk is not None and rules is None:
         facts.append(f"at stake {_amount(found.value_at_risk)}")
     lines.append(" · ".join(facts))
     if found.risk is None or found.log_odds is None:
@@ -176,12 +185,13 @@ def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
         return "\n".join([*lines, f"No risk is given: the account is {found.state}{last}."])
     bands, head = words["bands"], shown.headline
     lines.append(
-        f"Of accounts like this {plain_odds(found.risk)} leave within {head['horizon_days']} days "
+        rules
+        or f"Of accounts like this {plain_odds(found.risk)} leave within {head['horizon_days']} days "
         f"({found.risk * 100:.1f} %); {head['base_rate'] * 100:.0f} in 100 is usual."
     )
     if found.band:
-        begin = f"medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
-        lines.append(f"Band {found.band}; {begin}.")
+        begin = f"; medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
+        lines.append(f"Band {found.band}{'' if rules else begin}.")
     return "\n".join([*lines, "", *_reasons(found, words, shown), "What the words mean: churn explain --help"])
 
 
@@ -196,15 +206,20 @@ def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night) -> Ite
     """The sentences of the list first, in its order and with its weights; every column of log-odds adds up."""
     log_odds, base = found.log_odds or 0.0, found.base_log_odds or 0.0
     said = all_sentences(found.reasons, words["features"], found.facts, shown.as_of)
-    yield "log-odds  without it"
+    numbers = by_rules(shown.headline) is None
+
+    def percent(log_odds: float) -> str:
+        return f"  {100 / (1 + math.exp(-log_odds)):>8.1f} %" if numbers else ""
+
+    blank = " " * len(percent(0.0))
+    yield f"log-odds{'  without it' if numbers else ''}"
     for each in said:
-        without = 1 / (1 + math.exp(-(log_odds - each.contribution)))
         kind = weight(each.contribution, said[0].contribution)
-        yield f"{each.contribution:+8.3f}  {without * 100:>8.1f} %  {kind:<18}  {each.text}"
+        yield f"{each.contribution:+8.3f}{percent(log_odds - each.contribution)}  {kind:<18}  {each.text}"
     rest = log_odds - base - math.fsum(each.contribution for each in said)
-    yield f"{rest:+8.3f}{'':<34}other, taken together"
-    yield f"{base:+8.3f}{'':<34}where every account starts"
-    yield f"{log_odds:+8.3f}  {(found.risk or 0.0) * 100:>8.1f} %{'':<22}in all"
+    yield f"{rest:+8.3f}{blank}{'':<22}other, taken together"
+    yield f"{base:+8.3f}{blank}{'':<22}where every account starts"
+    yield f"{log_odds:+8.3f}{percent(log_odds)}{'':<22}in all"
     families = sorted(found.families.items(), key=lambda family: -abs(family[1]))
     told = [f"{name} {contribution:+.3f}" for name, contribution in families if contribution]
     yield f"By family: {', '.join([*told, f'start {base:+.3f}'])}"

@@ -260,6 +260,7 @@ def _headline(
         "mrr": float(scored["mrr"].sum()),
         "usage_until": used_on and str(used_on),
         "contradicting_share": contradicting_share,
+        "starter": model.about.get("starter"),
         "backtest": _skill(model.about.get("backtest")),
     }
 
