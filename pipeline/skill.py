@@ -1,20 +1,16 @@
 """How good the order has been: a line below every list, and a table of the backtest."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
 from models.backtest import Backtest
+from models.baselines import LAST_MONTH, LIST_NAMES
 from models.evaluate import Evaluation
 from pipeline.amounts import money_word
 
 __all__ = ["no_skill", "skill_line", "skill_table"]
 
-_SIMPLE_LISTS: Final = {  # by their names in the backtest
-    "MRR": "by MRR",
-    "days to renewal": "by renewal date",
-    "last use": "by last use",
-    "logistic model": "by logistic regression",
-}
 _OF_ORDER: Final = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -53,9 +49,10 @@ def skill_line(headline: Mapping[str, Any]) -> str:
         f"How good is this? It found {_percent(_share(skill[kind]['model']))} of {what}, with {calls} on each list.   "
         "churn backtest"
     )
-    shares = {_list_name(key, money): _share(skill[kind].get(key)) for key in _SIMPLE_LISTS}
+    simple = [key for key in LIST_NAMES if key != LAST_MONTH]  # which takes the model
+    shares = {_list_name(key, money): _share(skill[kind].get(key)) for key in simple}
     others = ", ".join(f"{name} {_percent(share)}" for name, share in shares.items() if share is not None)
-    return f"{told}\nSimple lists found: {others}." if others else told
+    return "\n".join([told, *textwrap.wrap(f"Simple lists found: {others}.", 120)]) if others else told
 
 
 def skill_table(tested: Backtest, money: str = "MRR") -> str:
@@ -84,7 +81,7 @@ def _table(judged: Mapping[str, Evaluation], titles: Mapping[str, str]) -> list[
 
 
 def _list_name(baseline: str, money: str) -> str:
-    return _SIMPLE_LISTS.get(baseline, baseline).replace("MRR", money)
+    return LIST_NAMES.get(baseline, baseline).replace("MRR", money)
 
 
 def _percent(share: float | None) -> str:

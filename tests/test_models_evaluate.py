@@ -150,12 +150,11 @@ def test_lift_is_how_many_times_more_of_the_listed_rows_left() -> None:
 def test_the_profit_of_a_call_counts_a_departure_once_and_goes_by_the_list_for_money() -> None:
     """Account a is called on both dates; b, worth most, only where the list is for money."""
     frame, score = _small([0.9, 0.1, 0.2, 0.3, 0.9, 0.2, 0.1, 0.3])
+    cost = 0.005 * 12 * 2 * (100 + 900 + 50) / 8
     by_score = evaluate_order(frame, score, capacity=1).figures["profit"].value
-    assert by_score == pytest.approx(12 * 100 * (0.3 * 0.95 - 0.005 - 0.005) / 2)
-    by_worth = evaluate_order(frame, score, capacity=1, worth=score * frame["mrr"].fillna(0).to_numpy())
-    assert by_worth.figures["profit"].value == pytest.approx(
-        12 * (-100 * 0.0 + 100 * (0.3 * 0.95 - 0.005) + 900 * (0.3 * 0.95 - 0.005)) / 2
-    )
+    assert by_score == pytest.approx(0.3 * 12 * 100 / 2 - cost)
+    by_worth = evaluate_order(frame, score, capacity=1, worth=frame["mrr"].fillna(0).to_numpy())
+    assert by_worth.figures["profit"].value == pytest.approx(0.3 * 12 * 900 / 2 - cost)
 
 
 def test_without_any_money_a_profit_cannot_be_formed() -> None:
