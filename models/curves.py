@@ -16,7 +16,7 @@ __all__ = ["DEPTHS", "CalibrationPoint", "calibration_curve", "lift_curve"]
 Floats = NDArray[np.float64]
 
 BINS: Final = 10
-DEPTHS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+DEPTHS: Final = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
 @dataclass(frozen=True)

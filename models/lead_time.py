@@ -5,6 +5,7 @@ way: it is no part of the denominator.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -24,8 +25,8 @@ OLDEST_DAYS: Final = 180
 class LeadTime:
     """Departures that could have been on a list `days` or more before (and were, `found`), and the MRR of both.
 
-    `departures` are those whose account was tested on a date between 180 and `days` days before it left. `mrr` is that
-    of the last such date.
+    `departures` are those whose account was tested on a date between 180 and `days` days before it left, from
+    `first_on` to `last_on`; `mrr` is that of the last such date.
     """
 
     days: int
@@ -34,10 +35,15 @@ class LeadTime:
     mrr: float
     mrr_found: float
     share: Figure
+    first_on: date | None = None
+    last_on: date | None = None
 
     def as_record(self) -> dict[str, Any]:
         """The lead time as values that JSON can hold."""
-        return {**vars(self), "share": self.share.as_record()}
+        days = {
+            name: None if day is None else str(day) for name in ("first_on", "last_on") for day in [vars(self)[name]]
+        }
+        return {**vars(self), **days, "share": self.share.as_record()}
 
 
 def lead_times(
@@ -61,6 +67,7 @@ def _lead_time(before: pd.DataFrame, days: int, draws: int, seed: int) -> LeadTi
         root_id=("root_id", "last"), mrr=("mrr", "last"), found=("on_list", "max")
     )
     found, mrr = departure["found"].to_numpy(bool), departure["mrr"].fillna(0.0).to_numpy(np.float64)
+    left_on = departure.index.get_level_values("churn_on")
     return LeadTime(
         days=days,
         departures=len(departure),
@@ -68,4 +75,6 @@ def _lead_time(before: pd.DataFrame, days: int, draws: int, seed: int) -> LeadTi
         mrr=float(mrr.sum()),
         mrr_found=float(mrr[found].sum()),
         share=Draws.of(departure["root_id"], draws, seed).share(found, np.ones(found.size)),
+        first_on=left_on.min().date() if len(departure) else None,
+        last_on=left_on.max().date() if len(departure) else None,
     )

@@ -75,11 +75,10 @@ def opening(tested: Backtest, setting: Setting) -> str:
     """
     lead = tested.lead_times["model"][0]
     few = "" if tested.model.enough else f" These are too few churns (n = {tested.model.departures}) to judge by."
-    if not lead.departures:
+    if lead.first_on is None or lead.last_on is None:
         return (
             f"No customer that {setting.leaving} was tested {lead.days} days before: nothing is known of warnings.{few}"
         )
-    left = tested.rows.loc[tested.rows["label"], "churn_on"]
     told = f"{lead.mrr:,.0f} {setting.currency} of {setting.money}"
     money = f" ({told})" if lead.mrr > 0 else ""
     simple = {name: tested.lead_times[name][0].found for name in NOT_LEARNED if name in tested.lead_times}
@@ -88,8 +87,9 @@ def opening(tested: Backtest, setting: Setting) -> str:
         best = max(simple, key=lambda name: simple[name])
         other = f"; a list of equal length {_called(best, setting)} would have had {simple[best]}"
     return (
-        f"Of {lead.departures:,} customers who {setting.leaving} between {left.min():%-d %B %Y} and "
-        f"{left.max():%-d %B %Y}{money}, {lead.found:,} were on the list at least {lead.days} days before they "
+        f"Of {lead.departures:,} customer{'' if lead.departures == 1 else 's'} who {setting.leaving} between "
+        f"{lead.first_on:%-d %B %Y} and {lead.last_on:%-d %B %Y}{money}, {lead.found:,} "
+        f"{'was' if lead.found == 1 else 'were'} on the list at least {lead.days} days before they "
         f"{setting.leaving}{other}.{few}"
     )
 

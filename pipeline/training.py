@@ -24,6 +24,7 @@ from pipeline.amounts import money_word
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
 from pipeline.freshness import refuse_stale
+from pipeline.papers import draw_plots, write_card
 from pipeline.past import Past, snapshot_frames
 from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
@@ -221,7 +222,7 @@ def train(settings: Settings, as_of: date | None, log: RunLog) -> Trained:
     about = {**model.about, **_remembered(settings, collected, tested)}
     model = replace(model, about=about, tone=collected.tone)
     log.step("log to MLflow and register")
-    registered = _register(settings, model, collected, tested)
+    registered = _register(settings, model, collected, tested, settings.today(as_of))
     return Trained(model, report, tested, registered, collected)
 
 
@@ -264,18 +265,15 @@ def _record(found: Backtest | Comparison | None) -> dict[str, Any] | None:
     return None if found is None else found.as_record()
 
 
-def _register(settings: Settings, model: ChurnModel, collected: Collected, tested: Backtest | None) -> "Registered":
+def _register(
+    settings: Settings, model: ChurnModel, collected: Collected, tested: Backtest | None, today: date
+) -> "Registered":
     from models.registry import TrainingRun, promote, register
-    from models.report import calibration_plot, shap_summary_plot
 
     with TemporaryDirectory() as folder:
         plots = Path(folder)
         newest = collected.frame[collected.frame["as_of"] == collected.frame["as_of"].max()]
-        shap_summary_plot(model, newest, plots / "shap_summary.png", threads=settings.engine.threads)
-        evaluations = {}
-        if tested is not None:
-            calibration_plot(tested.rows, tested.model, plots / "calibration.png")
-            evaluations = {"model": tested.model, **tested.baselines}
+        draw_plots(model, tested, newest, plots, settings.engine.threads)
         uri = settings.located(settings.tracking.uri)
         run = TrainingRun(
             model=model,
@@ -283,8 +281,9 @@ def _register(settings: Settings, model: ChurnModel, collected: Collected, teste
             table_digests={
                 name: f"{found['rows']} rows, {found['digest']}" for name, found in collected.digests.items()
             },
-            evaluations=evaluations,
+            evaluations={} if tested is None else {"model": tested.model, **tested.baselines},
             documents={} if collected.compared is None else {"tone": collected.compared.as_record()},
+            card=write_card(model, tested, settings, today, collected.digests, collected.left_out),
             plots=plots,
         )
         registered = register(run, uri=uri, name=settings.tracking.model, experiment=settings.company.name)

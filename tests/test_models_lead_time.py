@@ -44,6 +44,9 @@ def test_only_departures_that_were_tested_so_early_are_the_denominator() -> None
     frame = _frame({name: str(day.date()) for name, day in days.items()} | {"c": None})
     found = lead_times(frame, _on(frame, b=[0]))
     assert [(lead.days, lead.found, lead.departures) for lead in found] == [(30, 1, 1), (60, 1, 1), (90, 0, 0)]
+    assert (found[0].first_on, found[0].last_on) == (days["b"].date(), days["b"].date())
+    assert found[0].as_record()["first_on"] == str(days["b"].date())
+    assert found[2].first_on is None
     assert np.isnan(found[2].share.value)
     assert found[2].as_record()["share"]["value"] is None
 
