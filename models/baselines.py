@@ -13,10 +13,10 @@ __all__ = [
     "FITTED_HEALTH",
     "HEALTH",
     "LAST_MONTH",
-    "LIST_NAMES",
     "LOGISTIC",
     "NOT_LEARNED",
     "baseline_scores",
+    "list_names",
     "logistic_risk",
     "month_before",
 ]
@@ -28,17 +28,15 @@ HEALTH: Final = "health score"
 FITTED_HEALTH: Final = "fitted health score"
 LOGISTIC: Final = "logistic model"
 
-LIST_NAMES: Final[Mapping[str, str]] = {
+_LIST_NAMES: Final[Mapping[str, str]] = {
     "MRR": "by MRR",
     "days to renewal": "by renewal date",
     "last use": "by last use",
     LAST_MONTH: "by last month's score",
-    HEALTH: "by a health score",
-    FITTED_HEALTH: "by a fitted health score",
+    HEALTH: "by health score",
+    FITTED_HEALTH: "by fitted health score",
     LOGISTIC: "by logistic regression",
 }
-"""What the list of each baseline is called."""
-
 NOT_LEARNED: Final = ("MRR", "days to renewal", "last use", HEALTH)
 """Lists that a team can make by itself."""
 
@@ -54,6 +52,15 @@ A list by size alone knows nothing of who leaves, and yet holds much of the MRR 
 
 MONTH: Final = (21, 28, 35)
 """Days from a snapshot to the one that last month's score is of: at least, best, at most."""
+
+
+def list_names(money: str = "MRR") -> dict[str, str]:
+    """What the list of each baseline is called, where amounts are called `money`.
+
+    >>> list_names("orders")["MRR"], list_names()["days to renewal"]
+    ('by orders', 'by renewal date')
+    """
+    return {name: called.replace("MRR", money) for name, called in _LIST_NAMES.items()}
 
 
 def baseline_scores(frame: pd.DataFrame) -> dict[str, Floats]:

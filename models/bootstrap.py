@@ -26,8 +26,8 @@ INTERVAL: Final = (0.025, 0.975)
 class Figure:
     """A figure with its 95 % interval; NaN where it cannot be formed.
 
-    >>> print(Figure(0.7812, 0.7401, 0.8213))
-    0.781 (0.740 to 0.821)
+    >>> print(Figure(0.7812, 0.7401, 0.8213), Figure(1718.94, 890.26, 2618.8), sep="; ")
+    0.781 (0.740 to 0.821); 1,719 (890 to 2,619)
     """
 
     value: float
@@ -35,7 +35,9 @@ class Figure:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        largest = max(map(abs, (self.value, self.low, self.high)))
+        digits = 0 if largest >= 100 else 1 if largest >= 10 else 3
+        return f"{self.value:,.{digits}f} ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
 
     def as_record(self) -> dict[str, float | None]:
         """The figure as values that JSON can hold: null for what cannot be formed."""

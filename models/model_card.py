@@ -5,14 +5,14 @@ said of a model that was not tested.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
 import numpy as np
 
 from models.backtest import Backtest
-from models.baselines import LIST_NAMES, NOT_LEARNED
+from models.baselines import NOT_LEARNED, list_names
 from models.bootstrap import Figure
 from models.churn_model import ChurnModel
 from models.evaluate import ENOUGH_DEPARTURES, Evaluation
@@ -49,8 +49,8 @@ class Setting:
     money: str
     currency: str
     leaving: str
-    tables: Mapping[str, str]
-    left_out: Mapping[str, int]
+    tables: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def model_card(model: ChurnModel, tested: Backtest | None, setting: Setting) -> str:
@@ -150,7 +150,7 @@ def _comparison(tested: Backtest, titles: Mapping[str, str], setting: Setting) -
     judged = {name: each for name, each in judged.items() if each.figures.keys() & titles}
     shown = [key for key in titles if any(_known(each, key) for each in judged.values())]
     rows = [
-        [name, *(_told(each.figures[key], key) if _known(each, key) else "" for key in shown)]
+        [name, *(str(each.figures[key]) if _known(each, key) else "" for key in shown)]
         for name, each in judged.items()
         if any(_known(each, key) for key in shown)
     ]
@@ -217,17 +217,11 @@ def _is_chance(found: Evaluation) -> bool:
 
 
 def _called(name: str, setting: Setting) -> str:
-    return LIST_NAMES.get(name, name).replace("MRR", setting.money)
+    return list_names(setting.money).get(name, name)
 
 
 def _known(found: Evaluation, key: str) -> bool:
     return key in found.figures and not np.isnan(found.figures[key].value)
-
-
-def _told(figure: Figure, key: str) -> str:
-    if key == "profit":
-        return f"{figure.value:,.0f} ({figure.low:,.0f} to {figure.high:,.0f})"
-    return str(figure)
 
 
 def _share(figure: Figure) -> str:

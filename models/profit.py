@@ -28,7 +28,7 @@ MONTHS: Final = 12
 """Months of MRR that an account is worth."""
 
 ASSUMPTIONS: Final = (
-    f"a call keeps {KEPT:.0%} of those about to leave, an account is worth {MONTHS} months of its MRR, "
+    f"a call keeps {KEPT:.0%} of those about to leave, an account is worth what it pays in {MONTHS} months, "
     f"and a call costs {CONTACT:.1%} of what the mean account is worth".replace("%", " %")
 )
 

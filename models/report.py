@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.baselines import LIST_NAMES
+from models.baselines import list_names
 from models.churn_model import ChurnModel
 from models.curves import CalibrationPoint
 from models.evaluate import Evaluation
@@ -33,8 +33,8 @@ SHOWN_FEATURES: Final = 15
 SAMPLE: Final = 2000
 
 INK, MUTED, GRID, ACCENT, SOFT = "#1f2933", "#52606d", "#e4e7eb", "#0b6e99", "#9fc9dc"
-OTHERS: Final = ("#9aa5b1", "#7b8794", "#a8662f", "#6aaed6", "#5f8d4e", "#a3b86c", "#c2703d")
-"""A colour for each of `LIST_NAMES`: greys and browns for single columns, greens for health scores."""
+OTHERS: Final = ("#9aa5b1", "#7b8794", "#a8662f", "#6aaed6", "#5f8d4e", "#a3b86c", "#8e6bb0")
+"""A colour for each of `list_names`."""
 
 
 def shap_summary_plot(model: ChurnModel, frame: pd.DataFrame, path: Path, *, seed: int = 7, threads: int = 0) -> Path:
@@ -129,18 +129,21 @@ def calibration_plot(points: Sequence[CalibrationPoint], evaluation: Evaluation,
     return _write(picture, path)
 
 
-def lift_plot(curves: Mapping[str, Mapping[float, float]], evaluation: Evaluation, listed: float, path: Path) -> Path:
+def lift_plot(
+    curves: Mapping[str, Mapping[float, float]], evaluation: Evaluation, listed: float, path: Path, money: str = "MRR"
+) -> Path:
     """Write how many times the base rate the first accounts of each list leave, by the list's length; return the path.
 
     `curves` are `lift_curve` by the name of the list, `model` among them; `listed` is the share of the accounts of a
-    date that the team can call.
+    date that the team can call, `money` what amounts are called.
     """
+    names = list_names(money)
     picture, axes = _sheet(8.6, 5.2)
     top = 1.08 * max((lift for curve in curves.values() for lift in curve.values() if np.isfinite(lift)), default=1.0)
     axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (4, 4)))
     axes.axvline(listed, color=MUTED, linewidth=1)
     axes.text(listed * 1.04, top * 0.97, "the team's list", fontsize=9, color=MUTED, va="top")
-    colours = {"model": ACCENT, **dict(zip(LIST_NAMES, OTHERS, strict=True))}
+    colours = {"model": ACCENT, **dict(zip(names, OTHERS, strict=True))}
     for name, curve in curves.items():
         axes.plot(list(curve), list(curve.values()), color=colours[name], linewidth=3 if name == "model" else 1.6)
     axes.set(xscale="log", xlim=(min(next(iter(curves.values()))), 1.0), ylim=(0, top))
@@ -149,7 +152,7 @@ def lift_plot(curves: Mapping[str, Mapping[float, float]], evaluation: Evaluatio
         axes.text(
             -0.055,
             place,
-            LIST_NAMES.get(name, name),
+            names.get(name, name),
             color=colours[name],
             weight="bold" if name == "model" else "normal",
             fontsize=9,
@@ -165,11 +168,13 @@ def lift_plot(curves: Mapping[str, Mapping[float, float]], evaluation: Evaluatio
     return _write(picture, path)
 
 
-def lead_time_plot(found: Mapping[str, Sequence[LeadTime]], path: Path) -> Path:
+def lead_time_plot(found: Mapping[str, Sequence[LeadTime]], path: Path, money: str = "MRR") -> Path:
     """Write which share of those that left each list had held 30, 60 and 90 days before, and return the path.
 
-    `found` is by the name of the list, `model` among them; the bars are 95 % intervals.
+    `found` is by the name of the list, `model` among them; the bars are 95 % intervals. `money` is what amounts are
+    called.
     """
+    names = list_names(money)
     columns = next(iter(found.values()))
     picture, sheet = _sheets(9.6, 1.6 + 0.34 * len(found), 1, len(columns))
     highs = [lead.share.high for leads in found.values() for lead in leads]
@@ -181,7 +186,7 @@ def lead_time_plot(found: Mapping[str, Sequence[LeadTime]], path: Path) -> Path:
         axes.hlines(heights, [share.low for share in shares], [share.high for share in shares], color=SOFT, linewidth=4)
         axes.scatter([share.value for share in shares], heights, color=colours, s=34, zorder=3)
         axes.set(xlim=(0, reach), ylim=(-0.7, len(found) - 0.3))
-        axes.set_yticks(heights, [LIST_NAMES.get(name, name) if column == 0 else "" for name in found])
+        axes.set_yticks(heights, [names.get(name, name) if column == 0 else "" for name in found])
         axes.tick_params(axis="y", labelsize=10, labelcolor=INK)
         axes.set_title(f"{lead.days} days before · {lead.departures} churns", loc="left", fontsize=10, color=MUTED)
         _percent(axes.xaxis)

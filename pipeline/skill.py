@@ -1,15 +1,14 @@
 """How good the order has been: a line below every list, and a table of the backtest."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from models.backtest import Backtest
-from models.baselines import LAST_MONTH, LIST_NAMES
-from models.evaluate import Evaluation
+from models.baselines import LAST_MONTH, list_names
 from pipeline.amounts import money_word
 
-__all__ = ["no_skill", "skill_line", "skill_table"]
+__all__ = ["aligned", "figure_table", "no_skill", "skill_line", "skill_table"]
 
 _OF_ORDER: Final = {
     "auc": "AUC",
@@ -49,8 +48,8 @@ def skill_line(headline: Mapping[str, Any]) -> str:
         f"How good is this? It found {_percent(_share(skill[kind]['model']))} of {what}, with {calls} on each list.   "
         "churn backtest"
     )
-    simple = [key for key in LIST_NAMES if key != LAST_MONTH]  # which takes the model
-    shares = {_list_name(key, money): _share(skill[kind].get(key)) for key in simple}
+    simple = {key: name for key, name in list_names(money).items() if key != LAST_MONTH}  # which takes the model
+    shares = {name: _share(skill[kind].get(key)) for key, name in simple.items()}
     others = ", ".join(f"{name} {_percent(share)}" for name, share in shares.items() if share is not None)
     return "\n".join([told, *textwrap.wrap(f"Simple lists found: {others}.", 120)]) if others else told
 
@@ -60,14 +59,18 @@ def skill_table(tested: Backtest, money: str = "MRR") -> str:
 
     Figures of probabilities, which an order has none of, make a table of their own.
     """
-    judged = {"model": tested.model} | {_list_name(name, money): found for name, found in tested.baselines.items()}
-    tables = (_table(judged, _OF_ORDER | {"mrr_recall": f"their {money} on the list"}), _table(judged, _OF_RISK))
+    tables = (
+        figure_table(tested, money, _OF_ORDER | {"mrr_recall": f"their {money} on the list"}),
+        figure_table(tested, money, _OF_RISK),
+    )
     heading = f"Tested on {tested.model.note}; {tested.model.capacity} accounts on each list."
-    return f"{heading}\n" + "\n\n".join("\n".join(table) for table in tables if table)
+    return f"{heading}\n" + "\n\n".join(table for table in tables if table)
 
 
-def _table(judged: Mapping[str, Evaluation], titles: Mapping[str, str]) -> list[str]:
-    """A heading and a line for each list, without columns and lines that hold no figure."""
+def figure_table(tested: Backtest, money: str, titles: Mapping[str, str]) -> str:
+    """A heading and a line for each list, without columns and lines that hold no figure; empty where none does."""
+    names = list_names(money)
+    judged = {"model": tested.model} | {names.get(name, name): found for name, found in tested.baselines.items()}
     figures = {
         name: {key: str(each) for key, each in found.figures.items() if each.value == each.value}
         for name, found in judged.items()
@@ -75,13 +78,14 @@ def _table(judged: Mapping[str, Evaluation], titles: Mapping[str, str]) -> list[
     shown = [key for key in titles if any(key in found for found in figures.values())]
     rows = [["", *(titles[key] for key in shown)]]
     rows += [[name, *(found.get(key, "") for key in shown)] for name, found in figures.items() if found.keys() & shown]
+    return aligned(rows) if shown else ""
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """The rows of a table below one another, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return [line.rstrip() for line in lines] if shown else []
-
-
-def _list_name(baseline: str, money: str) -> str:
-    return LIST_NAMES.get(baseline, baseline).replace("MRR", money)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _percent(share: float | None) -> str:

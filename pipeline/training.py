@@ -24,7 +24,7 @@ from pipeline.amounts import money_word
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
 from pipeline.freshness import refuse_stale
-from pipeline.papers import draw_plots, write_card
+from pipeline.papers import draw_plots, setting_of, write_card
 from pipeline.past import Past, snapshot_frames
 from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
@@ -273,7 +273,7 @@ def _register(
     with TemporaryDirectory() as folder:
         plots = Path(folder)
         newest = collected.frame[collected.frame["as_of"] == collected.frame["as_of"].max()]
-        draw_plots(model, tested, newest, plots, settings.engine.threads)
+        draw_plots(model, tested, newest, settings, plots)
         uri = settings.located(settings.tracking.uri)
         run = TrainingRun(
             model=model,
@@ -283,7 +283,7 @@ def _register(
             },
             evaluations={} if tested is None else {"model": tested.model, **tested.baselines},
             documents={} if collected.compared is None else {"tone": collected.compared.as_record()},
-            card=write_card(model, tested, settings, today, collected.digests, collected.left_out),
+            card=write_card(model, tested, setting_of(settings, today), collected.digests, collected.left_out),
             plots=plots,
         )
         registered = register(run, uri=uri, name=settings.tracking.model, experiment=settings.company.name)

@@ -43,13 +43,13 @@ def test_it_opens_with_one_sentence_for_a_manager(card: str, tested: Backtest) -
     assert f"({lead.mrr:,.0f} EUR of MRR)" in first
     assert f", {lead.found} were on the list at least 30 days before" in first
     assert re.search(
-        rf"a list of equal length by (MRR|renewal date|a health score) would have had {max(simple)}\.", first
+        rf"a list of equal length by (MRR|renewal date|health score) would have had {max(simple)}\.", first
     )
 
 
 def test_the_sentence_names_the_best_simple_list_and_not_the_weakest(tested: Backtest) -> None:
     found = {name: tested.lead_times[name][0].found for name in ("MRR", "days to renewal", "health score")}
-    told = {"MRR": "by MRR", "days to renewal": "by renewal date", "health score": "by a health score"}
+    told = {"MRR": "by MRR", "days to renewal": "by renewal date", "health score": "by health score"}
     best = [told[name] for name, count in found.items() if count == max(found.values())]
     assert any(name in opening(tested, SETTING) for name in best)
 
