@@ -10,7 +10,7 @@ from models.bootstrap import Figure
 from models.evaluate import ENOUGH_DEPARTURES
 from models.model_card import Setting, opening
 from models.profit import ASSUMPTIONS
-from pipeline.skill import aligned, figure_table, skill_table
+from pipeline.skill import aligned, figure_table, grade_line, skill_table
 
 __all__ = ["backtest_page"]
 
@@ -19,24 +19,14 @@ _WIDTH: Final = 120
 
 def backtest_page(tested: Backtest, setting: Setting) -> str:
     """The backtest as a person reads it: the sentence for a manager, the grade, and tables below them."""
-    parts = [opening(tested, setting), *_grade(tested, setting)]
-    told = ["\n".join(textwrap.wrap(part, _WIDTH)) for part in parts]
+    parts = [opening(tested, setting), grade_line(tested, setting.money)]
+    told = ["\n".join(textwrap.wrap(part, _WIDTH)) for part in parts if part]
     told += [skill_table(tested, setting.money)]
     told += [table for table in _more_figures(tested, setting) if table]
     told += _lead_times(tested, setting)
     told += _calibration(tested)
     told += _segments(tested)
     return "\n\n".join(told)
-
-
-def _grade(tested: Backtest, setting: Setting) -> Iterator[str]:
-    found = tested.grade
-    if found is not None:
-        best = list_names(setting.money).get(found.baseline, found.baseline)
-        yield (
-            f"Grade: {found.word}. Average precision {found.model_precision:.3f} against "
-            f"{found.baseline_precision:.3f} of the best list beside it, {best}; the difference is {found.skill}."
-        )
 
 
 def _more_figures(tested: Backtest, setting: Setting) -> Iterator[str]:

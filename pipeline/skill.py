@@ -8,7 +8,7 @@ from models.backtest import Backtest
 from models.baselines import LAST_MONTH, list_names
 from pipeline.amounts import money_word
 
-__all__ = ["aligned", "figure_table", "no_skill", "skill_line", "skill_table"]
+__all__ = ["aligned", "figure_table", "grade_line", "no_skill", "skill_line", "skill_table"]
 
 _OF_ORDER: Final = {
     "auc": "AUC",
@@ -25,6 +25,18 @@ def no_skill(auc: Mapping[str, Any] | None) -> str | None:
     return (
         f"It has shown no skill on your data: AUC {auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}), "
         "and 0.5 is chance."
+    )
+
+
+def grade_line(tested: Backtest, money: str = "MRR") -> str:
+    """The grade, and what it rests on; empty where there was nothing to compare with."""
+    found = tested.grade
+    if found is None:
+        return ""
+    best = list_names(money).get(found.baseline, found.baseline)
+    return (
+        f"Grade: {found.word}. Average precision {found.model_precision:.3f} against "
+        f"{found.baseline_precision:.3f} of the best list beside it, {best}; the difference is {found.skill}."
     )
 
 

@@ -29,7 +29,7 @@ from pipeline.past import Past, snapshot_frames
 from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
-from pipeline.skill import no_skill, skill_table
+from pipeline.skill import grade_line, no_skill, skill_table
 from pipeline.snapshot_dates import left_aside, snapshot_dates
 from pipeline.sources import digests, open_sources
 
@@ -82,7 +82,8 @@ class Trained:
         if self.collected.older_snapshots:
             lines.append(left_aside(self.collected.older_snapshots))
         money = money_word(self.model.about["question"]["churn.definition"])
-        lines.append("" if self.backtest is None else "\n" + skill_table(self.backtest, money) + "\n")
+        if self.backtest is not None:
+            lines.append("\n" + skill_table(self.backtest, money) + "\n\n" + grade_line(self.backtest, money))
         if self.backtest is not None and (chance := no_skill(self.backtest.model.as_record()["figures"].get("auc"))):
             lines.append(chance)
         lines.append(f"Registered as {self.registered.name} version {self.registered.version}; it is the champion now.")
