@@ -6,20 +6,28 @@ Model and baselines are judged on the same rows, at the same capacity.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.catalogue import Feature
-from models.baselines import baseline_scores, logistic_risk
+from models.baselines import FITTED_HEALTH, HEALTH, LAST_MONTH, LOGISTIC, baseline_scores, logistic_risk, month_before
 from models.churn_model import ChurnModel
+from models.curves import CalibrationPoint, calibration_curve, lift_curve
 from models.departures import count_departures, in_order
 from models.errors import NoTestDate
-from models.evaluate import Evaluation, evaluate, evaluate_order
+from models.evaluate import Evaluation, evaluate, evaluate_order, value_at_risk
 from models.fit_report import FitReport
+from models.grade import Grade, grade
+from models.health_score import fitted_health_risk, health_score, rules_of
+from models.lead_time import LeadTime, lead_times
+from models.lists import Lists, listed
+from models.profit import ASSUMPTIONS
+from models.segments import by_segment
 from models.training import LEAST_DEPARTURES, fit
 
 __all__ = ["Backtest", "BacktestFold", "backtest", "backtest_rules"]
@@ -43,13 +51,20 @@ class Backtest:
     """Model and baselines on the same test rows.
 
     `rows` holds account_id, root_id, as_of, label, churn_on, mrr and `risk` of every test row, sorted by (as_of,
-    account_id).
+    account_id); `scores` what the baselines said of the same rows, a column each. `lead_times` and `lift_curves` are by
+    the name of the list, `model` among them; `segments` by column and group, of the model alone.
     """
 
     model: Evaluation
     baselines: Mapping[str, Evaluation]
     folds: tuple[BacktestFold, ...]
     rows: pd.DataFrame
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    grade: Grade | None = None
+    lead_times: Mapping[str, tuple[LeadTime, ...]] = field(default_factory=dict)
+    calibration_curve: tuple[CalibrationPoint, ...] = ()
+    lift_curves: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    segments: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
 
     def as_record(self) -> dict[str, Any]:
         """All but the rows, as values that JSON can hold."""
@@ -65,6 +80,18 @@ class Backtest:
                 }
                 for fold in self.folds
             ],
+            "grade": None if self.grade is None else self.grade.as_record(),
+            "lead_times": {name: [lead.as_record() for lead in found] for name, found in self.lead_times.items()},
+            "calibration_curve": [point.as_record() for point in self.calibration_curve],
+            "lift_curves": {
+                name: {f"{depth:g}": None if np.isnan(lift) else lift for depth, lift in curve.items()}
+                for name, curve in self.lift_curves.items()
+            },
+            "segments": {
+                column: {name: found.as_record() for name, found in groups.items()}
+                for column, groups in self.segments.items()
+            },
+            "profit_assumptions": ASSUMPTIONS,
         }
 
 
@@ -111,26 +138,33 @@ def backtest(
             parameters=parameters,
             threads=threads,
         )
-        test = frame[frame["as_of"].isin(dates)]
-        test = test.assign(risk=model.risk(test, threads=threads), logistic=logistic_risk(known, test, features))
+        test = _scored(frame, dates, known, model, features, threads)
         tested.append(test)
         evaluation = evaluate(test, test["risk"].to_numpy(np.float64), capacity=capacity, seed=seed)
         days = tuple(str(date.date()) for date in dates)
         judged.append(BacktestFold(days, report.last_as_of, report, evaluation))
     if progress is not None:
-        progress("judged", len(blocks), len(blocks))
-    rows = in_order(pd.concat(tested, ignore_index=True))
-    return Backtest(
-        model=evaluate(rows, rows["risk"].to_numpy(np.float64), capacity=capacity, seed=seed),
-        baselines={
-            **{
-                name: evaluate_order(rows, score, capacity=capacity, seed=seed)
-                for name, score in baseline_scores(rows).items()
-            },
-            "logistic model": evaluate(rows, rows["logistic"].to_numpy(np.float64), capacity=capacity, seed=seed),
-        },
-        folds=tuple(judged),
-        rows=rows[["account_id", "root_id", "as_of", "label", "churn_on", "mrr", "risk"]],
+        progress("figures and intervals", len(blocks), len(blocks))
+    return _judged(in_order(pd.concat(tested, ignore_index=True)), tuple(judged), capacity, seed)
+
+
+def _scored(
+    frame: pd.DataFrame,
+    dates: Sequence[pd.Timestamp],
+    known: pd.DataFrame,
+    model: ChurnModel,
+    features: Sequence[Feature],
+    threads: int,
+) -> pd.DataFrame:
+    """The rows of the test dates, with what the model says of them and what was learned besides, a column each."""
+    test = frame[frame["as_of"].isin(dates)]
+    return test.assign(
+        **{
+            "risk": model.risk(test, threads=threads),
+            LAST_MONTH: month_before(frame, test, lambda rows: model.risk(rows, threads=threads)),
+            FITTED_HEALTH: fitted_health_risk(known, test),
+            LOGISTIC: logistic_risk(known, test, features),
+        }
     )
 
 
@@ -139,16 +173,50 @@ def backtest_rules(
 ) -> Backtest:
     """Judge a model that learned from nobody: every row is a test of it. `frame` is that of `backtest`."""
     rows = in_order(frame)
-    rows = rows.assign(risk=model.risk(rows, threads=threads))
+    return _judged(rows.assign(risk=model.risk(rows, threads=threads)), (), capacity, seed)
+
+
+def _judged(rows: pd.DataFrame, folds: tuple[BacktestFold, ...], capacity: int, seed: int) -> Backtest:
+    """All figures of the test rows, which carry the columns of `_scored`; those of rules `risk` alone."""
+    risk = rows["risk"].to_numpy(np.float64)
+    scores, baselines = _baselines(rows, capacity, seed)
+    model = evaluate(rows, risk, capacity=capacity, seed=seed)
+    every = {"model": risk, **scores}
     return Backtest(
-        model=evaluate(rows, rows["risk"].to_numpy(np.float64), capacity=capacity, seed=seed),
-        baselines={
-            name: evaluate_order(rows, score, capacity=capacity, seed=seed)
-            for name, score in baseline_scores(rows).items()
-        },
-        folds=(),
+        model=model,
+        baselines=baselines,
+        folds=folds,
         rows=rows[["account_id", "root_id", "as_of", "label", "churn_on", "mrr", "risk"]],
+        scores=pd.DataFrame(scores),
+        grade=grade(rows, risk, model, scores, baselines, seed=seed),
+        lead_times={name: lead_times(rows, listed(rows, score, capacity), seed=seed) for name, score in every.items()},
+        calibration_curve=calibration_curve(rows, risk, seed=seed),
+        lift_curves={name: lift_curve(rows, score) for name, score in every.items()},
+        segments=by_segment(
+            rows, risk, Lists.of(rows, risk, value_at_risk(rows, risk), capacity), capacity=capacity, seed=seed
+        ),
     )
+
+
+def _baselines(
+    rows: pd.DataFrame, capacity: int, seed: int
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, Evaluation]]:
+    """Scores of the baselines and how good they are. What tells odds is weighed with MRR for the money's list."""
+    scores = baseline_scores(rows)
+    judged = {name: evaluate_order(rows, score, capacity=capacity, seed=seed) for name, score in scores.items()}
+    if LAST_MONTH in scores:
+        worth = value_at_risk(rows, np.nan_to_num(rows[LAST_MONTH].to_numpy(np.float64)))
+        judged[LAST_MONTH] = evaluate_order(rows, scores[LAST_MONTH], worth=worth, capacity=capacity, seed=seed)
+    if LOGISTIC not in rows:  # the model is itself the rules, and nothing was fitted beside it
+        return scores, judged
+    risks = {LOGISTIC: rows[LOGISTIC].to_numpy(np.float64)}
+    if rules_of(rows):
+        scores[HEALTH] = health_score(rows)
+        worth = value_at_risk(rows, np.exp(scores[HEALTH]))
+        judged[HEALTH] = evaluate_order(rows, scores[HEALTH], worth=worth, capacity=capacity, seed=seed)
+        risks = {FITTED_HEALTH: rows[FITTED_HEALTH].to_numpy(np.float64), **risks}
+    judged |= {name: evaluate(rows, risk, capacity=capacity, seed=seed) for name, risk in risks.items()}
+    return scores | risks, judged
 
 
 def _blocks(

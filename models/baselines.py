@@ -1,6 +1,6 @@
 """Baselines: what a manager would sort by without a model. Skill is only what goes beyond these."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,18 +9,58 @@ from numpy.typing import NDArray
 
 from features.catalogue import Feature
 
-__all__ = ["baseline_scores", "logistic_risk"]
+__all__ = [
+    "FITTED_HEALTH",
+    "HEALTH",
+    "LAST_MONTH",
+    "LOGISTIC",
+    "NOT_LEARNED",
+    "baseline_scores",
+    "list_names",
+    "logistic_risk",
+    "month_before",
+]
 
 Floats = NDArray[np.float64]
+
+LAST_MONTH: Final = "score of last month"
+HEALTH: Final = "health score"
+FITTED_HEALTH: Final = "fitted health score"
+LOGISTIC: Final = "logistic model"
+
+_LIST_NAMES: Final[Mapping[str, str]] = {
+    "MRR": "by MRR",
+    "days to renewal": "by renewal date",
+    "last use": "by last use",
+    LAST_MONTH: "by last month's score",
+    HEALTH: "by health score",
+    FITTED_HEALTH: "by fitted health score",
+    LOGISTIC: "by logistic regression",
+}
+NOT_LEARNED: Final = ("MRR", "days to renewal", "last use", HEALTH)
+"""Lists that a team can make by itself."""
 
 COLUMNS: Final[Mapping[str, tuple[str, int, bool]]] = {
     "MRR": ("mrr", 1, False),
     "days to renewal": ("days_to_renewal", -1, False),
     "last use": ("days_since_use", 1, True),
+    LAST_MONTH: (LAST_MONTH, 1, False),
 }
 """By name: the column, its sign (largest customers, nearer renewals and longer silence come first), and whether a
 missing value comes first: no use on record is the longest silence, while no renewal on record is no reason to call.
 A list by size alone knows nothing of who leaves, and yet holds much of the MRR that does."""
+
+MONTH: Final = (21, 28, 35)
+"""Days from a snapshot to the one that last month's score is of: at least, best, at most."""
+
+
+def list_names(money: str = "MRR") -> dict[str, str]:
+    """What the list of each baseline is called, where amounts are called `money`.
+
+    >>> list_names("orders")["MRR"], list_names()["days to renewal"]
+    ('by orders', 'by renewal date')
+    """
+    return {name: called.replace("MRR", money) for name, called in _LIST_NAMES.items()}
 
 
 def baseline_scores(frame: pd.DataFrame) -> dict[str, Floats]:
@@ -37,6 +77,24 @@ def baseline_scores(frame: pd.DataFrame) -> dict[str, Floats]:
             missing = np.nanmax(score) + 1.0 if missing_first else np.nanmin(score) - 1.0
             scores[name] = np.where(np.isnan(score), missing, score)
     return scores
+
+
+def month_before(frame: pd.DataFrame, test: pd.DataFrame, risk: Callable[[pd.DataFrame], Floats]) -> Floats:
+    """(rows of `test`,) what `risk` says of the same account on the snapshot of `frame` some 28 days before.
+
+    NaN where there is none: the account was not there yet, or snapshots lie further apart. What a list from yesterday's
+    print would be worth: a model has to gain by looking again.
+    """
+    found = np.full(len(test), np.nan)
+    dates = frame["as_of"].unique()
+    for date in test["as_of"].unique():
+        days = np.asarray((date - dates) / np.timedelta64(1, "D"), dtype=np.float64)
+        nearest = int(np.abs(days - MONTH[1]).argmin())
+        if MONTH[0] <= days[nearest] <= MONTH[2]:
+            before, rows = frame[frame["as_of"] == dates[nearest]], (test["as_of"] == date).to_numpy(bool)
+            score = pd.Series(risk(before), index=before["account_id"])
+            found[rows] = test.loc[rows, "account_id"].map(score).to_numpy(np.float64)
+    return found
 
 
 def logistic_risk(known: pd.DataFrame, test: pd.DataFrame, features: Sequence[Feature]) -> Floats:

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.bootstrap import Draws, Figure, figure_of_draws
 from models.churn_model import Explanation
 from models.departures import count_departures
-from models.evaluate import Figure, draws_of_roots, figure_of_draws
-from models.metrics import ranking_of_draws, slope_of_draws, squared_and_log_errors, sums_by_root
+from models.metrics import ranking_of_draws, slope_of_draws, squared_and_log_errors
 from models.stability import Stability, stability, top_kept
 
 __all__ = ["Comparison", "Contender", "Decision", "Difference", "compare", "decide"]
@@ -117,7 +117,8 @@ def compare(
     by : columns of words that part the company into segments.
     draws : of root accounts, Poisson(1) each.
     """
-    root, weight = draws_of_roots(rows, draws, seed)
+    drawn = Draws.of(rows["root_id"], draws, seed)
+    root, weight = drawn.root, drawn.weight
     label, risks = rows["label"].to_numpy(bool), (challenger.risk, champion.risk)
     loss = np.column_stack([squared_and_log_errors(label, risk)[:, 1] for risk in risks])
     (auc, precision), (auc_before, precision_before) = (ranking_of_draws(label, risk, root, weight) for risk in risks)
@@ -125,7 +126,7 @@ def compare(
     differences = {
         "average_precision": _difference(precision, precision_before, precision - precision_before),
         "auc": _difference(auc, auc_before, auc - auc_before),
-        "log_loss": _loss(loss, np.ones(len(rows), dtype=bool), root, weight)[0],
+        "log_loss": _loss(loss, np.ones(len(rows), dtype=bool), drawn)[0],
         "calibration_slope": _difference(slope, slope_before, _tilt(slope_before) - _tilt(slope)),
     }
     newest = (rows["as_of"] == rows["as_of"].max()).to_numpy(bool)
@@ -135,9 +136,9 @@ def compare(
         if contender.explained is not None
     }
     if len(explained) == 2:
-        shares = [_kept(*pair, root[newest], weight) for pair in explained.values()]
+        shares = [_kept(*pair, drawn, root[newest]) for pair in explained.values()]
         differences["stability"] = _difference(shares[0], shares[1], shares[0] - shares[1])
-    segments = {name: _loss(loss, part, root, weight) for name, part in _segments(rows, by).items()}
+    segments = {name: _loss(loss, part, drawn) for name, part in _segments(rows, by).items()}
     return Comparison(
         differences=differences,
         segments={name: difference for name, (difference, _) in segments.items()},
@@ -217,27 +218,26 @@ def _tilt(slope: Floats) -> Floats:
     return np.abs(np.log(np.maximum(slope, SMALLEST_SLOPE)))
 
 
-def _loss(losses: Floats, part: NDArray[np.bool_], root: NDArray[np.int64], weight: Floats) -> tuple[Difference, float]:
+def _loss(losses: Floats, part: NDArray[np.bool_], drawn: Draws) -> tuple[Difference, float]:
     """Mean log loss of both in a part of the rows, and the chance of so bad a difference if there were none.
 
     `losses` (rows, 2) are challenger's and champion's.
     """
-    columns = np.column_stack([losses * part[:, None], part])
-    sums = weight @ sums_by_root(columns, root, weight.shape[1])
+    challenger, champion, rows = drawn.sums(losses[:, 0] * part, losses[:, 1] * part, part)
     with np.errstate(divide="ignore", invalid="ignore"):
-        challenger, champion = sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
+        challenger, champion = challenger / rows, champion / rows
     gain = champion - challenger
     spread = float(np.nanstd(gain[1:]))
     chance = 0.5 * math.erfc(-float(gain[0]) / spread / math.sqrt(2.0)) if spread > 0.0 else 1.0
     return _difference(challenger, champion, gain), chance
 
 
-def _kept(first: Explanation, second: Explanation, root: NDArray[np.int64], weight: Floats) -> Floats:
-    """(draws,) share of the riskiest tenth that keep their main reason."""
+def _kept(first: Explanation, second: Explanation, drawn: Draws, root: NDArray[np.int64]) -> Floats:
+    """(1 + draws,) share of the riskiest tenth that keep their main reason; `root` (accounts,) as in `drawn`."""
     kept, _, among = top_kept(first, second)
-    sums = weight @ sums_by_root(np.column_stack([kept & among, among]).astype(np.float64), root, weight.shape[1])
+    of_kept, of_all = drawn.sums(kept & among, among, root=root)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share: Floats = sums[:, 0] / sums[:, 1]
+        share: Floats = of_kept / of_all
     return share
 
 

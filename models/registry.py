@@ -33,7 +33,7 @@ class TrainingRun:
     """What one training leaves behind.
 
     `settings` must hold no secrets. `evaluations` become metrics under their names, `documents` JSON files under
-    theirs; `plots` is a folder of pictures.
+    theirs; `card` is Markdown, `plots` a folder of pictures.
     """
 
     model: ChurnModel
@@ -41,6 +41,7 @@ class TrainingRun:
     table_digests: Mapping[str, str]
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
+    card: str | None = None
     plots: Path | None = None
 
 
@@ -76,6 +77,8 @@ def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Regis
             for title, content in documents.items():
                 text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
                 mlflow.log_text(text, f"{title}.json")
+            if run.card is not None:
+                mlflow.log_text(run.card, "model_card.md")
             if run.plots is not None:
                 mlflow.log_artifacts(str(run.plots), "plots")
             logged = _log_model(mlflow, run.model, files / "model")

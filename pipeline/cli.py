@@ -155,16 +155,16 @@ def train(call: Call, as_of: date | None, no_promote: bool) -> None:
 @_as_of
 @takes_call
 def backtest(call: Call, as_of: date | None) -> None:
-    """Test on past dates what the model would have been worth, beside simple lists."""
-    from pipeline.amounts import money_word
+    """Test on past dates what the model would have been worth, how early, and for whom, beside simple lists."""
+    from pipeline.backtest_page import backtest_page
     from pipeline.collected import collect
     from pipeline.fitted import measure
-    from pipeline.skill import skill_table
+    from pipeline.papers import setting_of
 
     with call.log() as log:
         settings = call.settings
         tested = measure(collect(settings, call.day(as_of), log), settings, log)
-    call.answer(skill_table(tested, money_word(settings.churn.definition)), tested.as_record())
+    call.answer(backtest_page(tested, setting_of(settings, settings.today(call.day(as_of)))), tested.as_record())
 
 
 @main.command()

@@ -16,6 +16,7 @@ from pipeline.collected import Collected, collect
 from pipeline.contest import Verdict, contest, incumbent
 from pipeline.errors import RefusedError, UsageError
 from pipeline.fitted import Fitted, by_rules, measure
+from pipeline.papers import draw_plots, setting_of, write_card
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 
@@ -51,25 +52,19 @@ class Promoted:
 
 def registered(fitted: Fitted, collected: Collected, settings: Settings) -> "Registered":
     """Log a model with all that belongs to it to MLflow, and give it a number."""
-    from models.report import calibration_plot, shap_summary_plot
-
+    tested, setting = fitted.tested, setting_of(settings, collected.today)
     with TemporaryDirectory() as folder:
-        plots, evaluations = Path(folder), {}
-        shap_summary_plot(
-            fitted.model, collected.customers, plots / "shap_summary.png", threads=settings.engine.threads
-        )
-        if (tested := fitted.tested) is not None:
-            if tested.model.departures:
-                calibration_plot(tested.rows, tested.model, plots / "calibration.png")
-            evaluations = {"model": tested.model, **tested.baselines}
+        plots = Path(folder)
+        draw_plots(fitted.model, tested, collected.customers, settings, plots)
         run = TrainingRun(
             model=fitted.model,
             settings=settings.without_secrets(),
             table_digests={
                 name: f"{found['rows']} rows, {found['digest']}" for name, found in collected.digests.items()
             },
-            evaluations=evaluations,
+            evaluations={} if tested is None else {"model": tested.model, **tested.baselines},
             documents={} if collected.compared is None else {"tone": collected.compared.as_record()},
+            card=write_card(fitted.model, tested, setting, collected.digests, collected.left_out),
             plots=plots,
         )
         return register(run, name=settings.tracking.model, experiment=settings.company.name, uri=_uri(settings))

@@ -1,20 +1,15 @@
 """How good the order has been: a line below every list, and a table of the backtest."""
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from models.backtest import Backtest
-from models.evaluate import Evaluation
+from models.baselines import LAST_MONTH, list_names
 from pipeline.amounts import money_word
 
-__all__ = ["by_rules", "no_skill", "skill_line", "skill_table"]
+__all__ = ["aligned", "by_rules", "figure_table", "grade_line", "no_skill", "skill_line", "skill_table"]
 
-_SIMPLE_LISTS: Final = {  # by their names in the backtest
-    "MRR": "by MRR",
-    "days to renewal": "by renewal date",
-    "last use": "by last use",
-    "logistic model": "by logistic regression",
-}
 _OF_ORDER: Final = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -43,6 +38,18 @@ def by_rules(headline: Mapping[str, Any]) -> str | None:
     return f"Ordered by rules; no model learned from your {rules['departures']:,} departures has been better yet."
 
 
+def grade_line(tested: Backtest, money: str = "MRR") -> str:
+    """The grade, and what it rests on; empty where there was nothing to compare with."""
+    found = tested.grade
+    if found is None:
+        return ""
+    best = list_names(money).get(found.baseline, found.baseline)
+    return (
+        f"Grade: {found.word}. Average precision {found.model_precision:.3f} against "
+        f"{found.baseline_precision:.3f} of the best list beside it, {best}; the difference is {found.skill}."
+    )
+
+
 def skill_line(headline: Mapping[str, Any]) -> str:
     """How much of what later left the list had held, and below it what lists had that one could make without a model.
 
@@ -63,9 +70,10 @@ def skill_line(headline: Mapping[str, Any]) -> str:
         f"How good is this? It found {_percent(_share(skill[kind]['model']))} of {what}, with {calls} on each list.   "
         "churn backtest"
     )
-    shares = {_list_name(key, money): _share(skill[kind].get(key)) for key in _SIMPLE_LISTS}
+    simple = {key: name for key, name in list_names(money).items() if key != LAST_MONTH}  # which takes the model
+    shares = {name: _share(skill[kind].get(key)) for key, name in simple.items()}
     others = ", ".join(f"{name} {_percent(share)}" for name, share in shares.items() if share is not None)
-    return f"{told}\nSimple lists found: {others}." if others else told
+    return "\n".join([told, *textwrap.wrap(f"Simple lists found: {others}.", 120)]) if others else told
 
 
 def skill_table(tested: Backtest, money: str = "MRR") -> str:
@@ -73,14 +81,18 @@ def skill_table(tested: Backtest, money: str = "MRR") -> str:
 
     Figures of probabilities, which an order has none of, make a table of their own.
     """
-    judged = {"model": tested.model} | {_list_name(name, money): found for name, found in tested.baselines.items()}
-    tables = (_table(judged, _OF_ORDER | {"mrr_recall": f"their {money} on the list"}), _table(judged, _OF_RISK))
+    tables = (
+        figure_table(tested, money, _OF_ORDER | {"mrr_recall": f"their {money} on the list"}),
+        figure_table(tested, money, _OF_RISK),
+    )
     heading = f"Tested on {tested.model.note}; {tested.model.capacity} accounts on each list."
-    return f"{heading}\n" + "\n\n".join("\n".join(table) for table in tables if table)
+    return f"{heading}\n" + "\n\n".join(table for table in tables if table)
 
 
-def _table(judged: Mapping[str, Evaluation], titles: Mapping[str, str]) -> list[str]:
-    """A heading and a line for each list, without columns and lines that hold no figure."""
+def figure_table(tested: Backtest, money: str, titles: Mapping[str, str]) -> str:
+    """A heading and a line for each list, without columns and lines that hold no figure; empty where none does."""
+    names = list_names(money)
+    judged = {"model": tested.model} | {names.get(name, name): found for name, found in tested.baselines.items()}
     figures = {
         name: {key: str(each) for key, each in found.figures.items() if each.value == each.value}
         for name, found in judged.items()
@@ -88,13 +100,14 @@ def _table(judged: Mapping[str, Evaluation], titles: Mapping[str, str]) -> list[
     shown = [key for key in titles if any(key in found for found in figures.values())]
     rows = [["", *(titles[key] for key in shown)]]
     rows += [[name, *(found.get(key, "") for key in shown)] for name, found in figures.items() if found.keys() & shown]
+    return aligned(rows) if shown else ""
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """The rows of a table below one another, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return [line.rstrip() for line in lines] if shown else []
-
-
-def _list_name(baseline: str, money: str) -> str:
-    return _SIMPLE_LISTS.get(baseline, baseline).replace("MRR", money)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _percent(share: float | None) -> str:

@@ -15,7 +15,7 @@ from pipeline.fitted import Fitted, by_rules, learned
 from pipeline.promotion import crown, registered
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
-from pipeline.skill import no_skill, skill_table
+from pipeline.skill import grade_line, no_skill, skill_table
 from pipeline.snapshot_dates import left_aside
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Trained:
             lines.append(left_aside(collected.older_snapshots))
         if (tested := self.fitted.tested) is not None:
             money = money_word(model.about["question"]["churn.definition"])
-            lines += ["", skill_table(tested, money), ""]
+            lines += ["", skill_table(tested, money), "", grade_line(tested, money)]
             if (chance := no_skill(tested.model.as_record()["figures"].get("auc"))) is not None:
                 lines.append(chance)
         if self.verdict is not None:

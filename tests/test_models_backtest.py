@@ -8,6 +8,8 @@ from known_risk import FEATURES, known_risk
 
 from models.backtest import Backtest, backtest
 from models.errors import NoTestDate
+from models.lead_time import lead_times
+from models.lists import listed
 from models.training import fit
 
 NEED = 58  # a horizon of 28 days and a grace of 30
@@ -38,7 +40,14 @@ def test_what_became_known_later_changes_nothing(judged: Backtest) -> None:
 
 def test_it_beats_the_baseline_on_the_same_rows(judged: Backtest) -> None:
     baseline = judged.baselines["days to renewal"]
-    assert judged.baselines.keys() == {"MRR", "days to renewal", "logistic model"}
+    assert list(judged.baselines) == [
+        "MRR",
+        "days to renewal",
+        "score of last month",
+        "health score",
+        "fitted health score",
+        "logistic model",
+    ]
     assert (judged.model.rows, judged.model.departures) == (baseline.rows, baseline.departures)
     assert judged.model.figures["auc"].low > baseline.figures["auc"].high
     assert judged.model.figures["recall"].value > baseline.figures["recall"].value
@@ -68,8 +77,67 @@ def test_given_test_dates_have_a_model_each() -> None:
     assert expected.risk(rows, threads=1).tolist() == found.rows[found.rows["as_of"] == dates[0]]["risk"].tolist()
 
 
+def test_last_months_score_is_that_of_the_same_model_28_days_before(judged: Backtest) -> None:
+    """The second date of a block was scored on the first by the same model; who was not there has no score."""
+    first, second = judged.folds[0].test_dates[:2]
+    now = judged.rows[judged.rows["as_of"] == pd.Timestamp(second)].set_index("account_id")
+    before = judged.rows[judged.rows["as_of"] == pd.Timestamp(first)].set_index("account_id")["risk"]
+    scores = judged.scores[judged.rows["as_of"] == pd.Timestamp(second)].set_axis(now.index)["score of last month"]
+    both = now.index.intersection(before.index)
+    assert len(both) == len(now) > 200
+    assert scores[both].tolist() == before[both].tolist()
+
+
+def test_without_a_snapshot_about_28_days_before_there_is_no_score_of_last_month() -> None:
+    frame = known_risk(700, 14).frame
+    sparse = frame[frame["as_of"].isin(sorted(frame["as_of"].unique())[::2])]
+    found = backtest(sparse, FEATURES, need_days=NEED, horizon_days=28, capacity=30, threads=1)
+    assert "score of last month" not in found.baselines
+    assert "health score" in found.baselines
+
+
+def test_an_account_without_a_score_of_last_month_comes_last() -> None:
+    """One that came on the last date was not there 28 days before."""
+    frame = known_risk(700, 14).frame
+    last = frame["as_of"].max()
+    came = (frame["account_id"] == frame[frame["as_of"] == last]["account_id"].iloc[0]) & (frame["as_of"] < last)
+    found = backtest(frame[~came], FEATURES, need_days=NEED, horizon_days=28, capacity=30, threads=1, test_dates=[last])
+    score = found.scores["score of last month"]
+    assert score.idxmin() == 0
+    assert score.notna().all()
+
+
+def test_every_list_has_its_lead_times_and_a_curve(judged: Backtest) -> None:
+    assert judged.lead_times.keys() == {"model", *judged.baselines}
+    assert len({lead.departures for found in judged.lead_times.values() for lead in found if lead.days == 60}) == 1
+    risk = judged.rows["risk"].to_numpy()
+    assert judged.lead_times["model"] == lead_times(judged.rows, listed(judged.rows, risk, 30))
+    assert len(judged.calibration_curve) == 10
+    assert judged.lift_curves["model"][0.05] > judged.lift_curves["MRR"][0.05]
+
+
+def test_segments_are_those_of_the_frame(judged: Backtest) -> None:
+    assert judged.segments.keys() == {"plan"}
+    assert sum(found.departures for found in judged.segments["plan"].values()) == judged.model.departures
+
+
+def test_the_grade_is_of_the_same_rows(judged: Backtest) -> None:
+    assert judged.grade is not None
+    assert judged.grade.departures == judged.model.departures
+    best = max(found.figures["average_precision"].value for found in judged.baselines.values())
+    assert judged.grade.baseline_precision == pytest.approx(best)
+
+
 def test_its_record_is_json(judged: Backtest) -> None:
-    assert json.loads(json.dumps(judged.as_record(), allow_nan=False))["model"]["departures"] == judged.model.departures
+    record = json.loads(json.dumps(judged.as_record(), allow_nan=False))
+    assert record["model"]["departures"] == judged.model.departures
+    assert judged.grade is not None
+    assert record["grade"]["word"] == judged.grade.word
+    assert [point["rows"] for point in record["calibration_curve"]] == [p.rows for p in judged.calibration_curve]
+    assert record["lead_times"]["model"][0]["found"] == judged.lead_times["model"][0].found
+    assert record["lift_curves"]["model"]["0.05"] == judged.lift_curves["model"][0.05]
+    assert record["segments"]["plan"]["basic"]["figures"]["auc"]["value"] > 0.5
+    assert "30 %" in record["profit_assumptions"]
 
 
 def test_a_history_too_short_says_what_was_known_and_what_is_needed() -> None:

@@ -7,7 +7,8 @@ from known_risk import known_risk
 from sklearn import metrics as sk
 
 from models.baselines import baseline_scores
-from models.evaluate import evaluate, evaluate_order, listed
+from models.evaluate import evaluate, evaluate_order
+from models.lists import listed
 from models.metrics import area_under_curve, average_precision, log_loss, ranking_of_draws
 
 
@@ -125,3 +126,37 @@ def test_baselines_sort_as_a_manager_would_and_need_their_column() -> None:
     assert [1, 2, 0] == np.argsort(-scores["last use"]).tolist()  # no use on record is the longest silence
     assert baseline_scores(frame[["days_since_use"]]).keys() == {"last use"}
     assert baseline_scores(frame.assign(days_since_use=np.nan, mrr=np.nan)).keys() == {"days to renewal"}
+
+
+def test_the_skill_of_the_brier_score_is_against_the_base_rate_for_everybody() -> None:
+    known = known_risk(1500, 5)
+    rate = np.full(len(known.frame), known.frame["label"].mean())
+    nothing = evaluate(known.frame, rate, capacity=50).figures
+    assert nothing["brier_skill"].value == pytest.approx(0.0, abs=1e-12)
+    assert nothing["mean_risk"].value == pytest.approx(nothing["base_rate"].value)
+    truth = evaluate(known.frame, known.true_risk, capacity=50).figures
+    label = known.frame["label"].to_numpy(float)
+    expected = 1 - sk.brier_score_loss(label, known.true_risk) / (label.mean() * (1 - label.mean()))
+    assert truth["brier_skill"].value == pytest.approx(expected)
+    assert 0 < truth["brier_skill"].low < truth["brier_skill"].high
+
+
+def test_lift_is_how_many_times_more_of_the_listed_rows_left() -> None:
+    """Of two listed rows one is a leaver's, of all eight three are."""
+    frame, score = _small([0.9, 0.1, 0.2, 0.3, 0.1, 0.2, 0.9, 0.3])
+    assert evaluate_order(frame, score, capacity=1).figures["lift"].value == pytest.approx((1 / 2) / (3 / 8))
+
+
+def test_the_profit_of_a_call_counts_a_departure_once_and_goes_by_the_list_for_money() -> None:
+    """Account a is called on both dates; b, worth most, only where the list is for money."""
+    frame, score = _small([0.9, 0.1, 0.2, 0.3, 0.9, 0.2, 0.1, 0.3])
+    cost = 0.005 * 12 * 2 * (100 + 900 + 50) / 8
+    by_score = evaluate_order(frame, score, capacity=1).figures["profit"].value
+    assert by_score == pytest.approx(0.3 * 12 * 100 / 2 - cost)
+    by_worth = evaluate_order(frame, score, capacity=1, worth=frame["mrr"].fillna(0).to_numpy())
+    assert by_worth.figures["profit"].value == pytest.approx(0.3 * 12 * 900 / 2 - cost)
+
+
+def test_without_any_money_a_profit_cannot_be_formed() -> None:
+    frame, score = _small([0.9, 0.1, 0.2, 0.3, 0.9, 0.2, 0.1, 0.3])
+    assert np.isnan(evaluate_order(frame.assign(mrr=np.nan), score, capacity=1).figures["profit"].value)

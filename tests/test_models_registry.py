@@ -42,6 +42,7 @@ def run(home: Path) -> TrainingRun:
         table_digests={"accounts": "3f2a"},
         evaluations={"backtest": evaluate(known.frame, model.risk(known.frame, threads=1), capacity=20, draws=50)},
         documents={"fit": report.as_record()},
+        card="# A card\n",
         plots=plots,
     )
 
@@ -89,6 +90,8 @@ def test_everything_is_logged(uri: str, run: TrainingRun, registered: Registered
     assert logged.data.tags["tree_digest"] == run.model.tree_digest
     files = {file.path for file in client.list_artifacts(registered.run_id)}
     assert {"settings.json", "tables.json", "catalogue.json", "evaluations.json", "fit.json", "plots"} <= files
+    card = Path(client.download_artifacts(registered.run_id, "model_card.md"))
+    assert card.read_text(encoding="utf-8") == run.card
     folder = Path(client.download_artifacts(registered.run_id, "catalogue.json"))
     assert [feature.name for feature in FEATURES] == [record["name"] for record in json.loads(folder.read_text())]
 

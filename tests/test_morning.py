@@ -13,7 +13,8 @@ from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, reason, run, scored
 from sqlalchemy import Engine
 
 from models.backtest import Backtest
-from models.evaluate import Evaluation, Figure
+from models.bootstrap import Figure
+from models.evaluate import Evaluation
 from pipeline.book import make_book
 from pipeline.morning import account_page, list_page
 from pipeline.publication import publish

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from features.catalogue import Family, Feature
 from models.baselines import logistic_risk
+from models.bootstrap import DRAWS, INTERVAL, Figure
 from models.churn_model import ChurnModel
 from models.departures import count_departures, in_order
-from models.evaluate import DRAWS, INTERVAL, Figure
 from models.metrics import ranking_of_draws
 from models.sentiment_model import Comparison
 from models.training import LEAST_DEPARTURES, fit

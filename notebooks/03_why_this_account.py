@@ -1,0 +1,90 @@
+# %% [markdown]
+# # Why this account?
+#
+# One account's risk, taken apart: what adds to it and what takes away, now and over the past year. It is the account
+# with the highest risk of the newest snapshot, or the one that `ACCOUNT` names. Run it from the folder of your
+# `churn.toml`, or set `CHURN_CONFIG` to its path.
+
+# %%
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from models.calibration import probability
+from models.churn_model import FAMILIES
+from models.training import fit
+from pipeline.run_log import open_log
+from pipeline.settings import read_settings
+from pipeline.training import collect
+
+settings = read_settings(Path(os.environ.get("CHURN_CONFIG", "churn.toml")))
+with open_log(quiet=True) as log:
+    collected = collect(settings, None, log)
+rows, rules = collected.frame, collected.history.rules
+model, report = fit(
+    rows,
+    collected.recipe.features,
+    need_days=rules.label_days,
+    horizon_days=rules.horizon_days,
+    lead_days=rules.lead_days,
+)
+print(report)
+
+# %%
+newest = rows[rows["as_of"] == rows["as_of"].max()]
+account = os.environ.get("ACCOUNT", newest["account_id"].iloc[int(model.risk(newest).argmax())])
+life = rows[rows["account_id"] == account].sort_values("as_of")
+explained = model.explain(life)
+print(f"{account}: {explained.risk[-1]:.1%} within {rules.horizon_days} days, seen on {life['as_of'].iloc[-1].date()}.")
+
+# %% [markdown]
+# ## What the number is made of
+#
+# From where every account starts, one feature after the other, largest first, to the account's own log-odds. The steps
+# add up exactly; on the right stands the risk at each place.
+
+# %%
+steps = explained.contributions[-1]
+order = np.argsort(-np.abs(steps))[:10]
+labels = [f"{model.features[place].name} = {life[model.features[place].name].iloc[-1]}" for place in order]
+labels = ["every account", *labels, "all others"]
+moves = np.array([explained.base_log_odds, *steps[order], steps.sum() - steps[order].sum()])
+ends = moves.cumsum()
+figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+axes.barh(
+    range(1, len(moves)),
+    moves[1:],
+    left=ends[:-1],
+    color=np.where(moves[1:] > 0, "#c8502d", "#1f5fa8"),
+)
+axes.vlines(ends[:-1], np.arange(len(moves) - 1), np.arange(1, len(moves)), color="#888888", lw=0.6)
+for place, end in enumerate(ends):
+    axes.annotate(f"{probability(end):.1%}", (max(end, end - moves[place]), place), (5, -3), textcoords="offset points")
+axes.scatter(ends[0], 0, color="black", s=18)
+axes.set_yticks(range(len(labels)), labels)
+axes.invert_yaxis()
+axes.margins(x=0.12)
+axes.set(xlabel="log-odds of leaving")
+axes.set_title(f"{account} on {life['as_of'].iloc[-1].date()}", loc="left")
+axes.spines[["top", "right"]].set_visible(False)
+plt.show()
+
+# %% [markdown]
+# ## How it came to that
+#
+# The same account on earlier dates, by family of reasons. A family that grew tells when it began.
+
+# %%
+by_family = dict(zip(FAMILIES, explained.families.T, strict=True))
+moving = sorted(by_family, key=lambda family: -np.ptp(by_family[family]))[:5]
+figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+for family in moving:
+    axes.plot(life["as_of"], by_family[family], marker="o", ms=4, label=family)
+axes.axhline(0, color="black", lw=0.8, ls=":")
+axes.set(ylabel="contribution to the log-odds")
+axes.set_title(f"What moved the risk of {account}", loc="left")
+axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+axes.spines[["top", "right"]].set_visible(False)
+plt.show()
