@@ -18,6 +18,7 @@ from models.training import LEAST_DEPARTURES
 from pipeline.absences import why_absent
 from pipeline.checks import check_contract
 from pipeline.freshness import lost_days, stale_tables
+from pipeline.learned_tone import untimed_ratings
 from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -100,7 +101,7 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         there, absent = _features(past, settings, moment)
         covered = coverage(past)
         silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364), *pauses(past, today)]
-        silent += unjudged(past, moment)
+        silent += [*unjudged(past, moment), *untimed_ratings(past)]
         return Inspection(
             violations=_fatal_first([*violations, *silent]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},

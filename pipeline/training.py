@@ -18,12 +18,13 @@ from models.backtest import Backtest, backtest
 from models.churn_model import ChurnModel
 from models.errors import NoTestDate, TooFewDepartures
 from models.fit_report import FitReport
-from models.sentiment_model import Comparison, SentimentModel
+from models.sentiment_model import SentimentModel
 from models.training import LEAST_DEPARTURES, fit
 from pipeline.amounts import money_word
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
 from pipeline.freshness import refuse_stale
+from pipeline.learned_tone import Found
 from pipeline.past import Past, snapshot_frames
 from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
@@ -50,7 +51,7 @@ class Collected:
     history: History
     scorer: str | None
     tone: SentimentModel | None
-    compared: Comparison | None
+    compared: Found | None
     left_out: dict[str, int]
     older_snapshots: int
     known_churns: int
@@ -260,7 +261,7 @@ def _remembered(settings: Settings, collected: Collected, tested: Backtest | Non
     }
 
 
-def _record(found: Backtest | Comparison | None) -> dict[str, Any] | None:
+def _record(found: Backtest | Found | None) -> dict[str, Any] | None:
     return None if found is None else found.as_record()
 
 

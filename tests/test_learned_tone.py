@@ -19,9 +19,10 @@ from tiny_transformer import write_transformer
 
 from features.sentiment import score
 from models.registry import load_champion
-from models.sentiment_model import SentimentModel, learn
+from models.sentiment_model import SentimentModel, TooFewRatings, learn
 from models.transformer import Transformer
 from pipeline.errors import RefusedError
+from pipeline.inspection import inspect
 from pipeline.learned_tone import learn_tone, rated_texts, use_tone
 from pipeline.nightly import run_night, see
 from pipeline.past import Past, snapshot_frames
@@ -128,7 +129,8 @@ def test_the_past_is_heard_as_the_settings_say(learns: bool, tmp_path: Path) -> 
     sources = open_sources(settings)
     try:
         past = Past.of(sources, settings, TODAY)
-        assert learns == (past.tone is not None) == (past.compared is not None)
+        assert learns == (past.tone is not None)
+        assert past.compared is not None
         dates = [date(2027, 1, 1) + timedelta(days=14 * place) for place in range(12)]
         alone = [past.snapshot(day) for day in dates[:2]]
         with open_log() as log:
@@ -153,21 +155,62 @@ def test_what_cannot_be_judged_stays_unjudged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "sections"),
+    ("table", "sections", "why"),
     [
-        (tickets(sentiment=0.1), ""),
-        (tickets().drop(columns="csat_at"), ""),
-        (tickets().drop(columns=["csat", "csat_at"]), ""),
-        (tickets(), "[sentiment]\nlearn = false\n"),
+        (tickets(sentiment=0.1), "", "tickets.sentiment is your own judgement of them"),
+        (tickets().drop(columns="csat_at"), "", "they have no time. Give tickets.csat_at"),
+        (tickets(csat_at=""), "", "they have no time. Give tickets.csat_at"),
+        (tickets().drop(columns=["csat", "csat_at"]), "", None),
+        (tickets(csat=""), "", None),
+        (tickets(), "[sentiment]\nlearn = false\n", "[sentiment] learn = false"),
+        (tickets().iloc[:400], "", "of 400 rated tickets the words of 400 could be judged, and 1,000 are needed"),
     ],
-    ids=["own judgement", "ratings without a time", "no ratings", "switched off"],
+    ids=["own judgement", "no column of times", "no times", "no column", "no ratings", "switched off", "too few"],
 )
-def test_nothing_is_learned(table: pd.DataFrame, sections: str, tmp_path: Path) -> None:
+def test_nothing_is_learned(table: pd.DataFrame, sections: str, why: str | None, tmp_path: Path) -> None:
+    """And it says why, unless nobody rates: there is nothing to say then."""
     settings = company(tmp_path, table, sections)
     with opened(settings) as (sources, scorer):
         past = history(sources, settings)
-        base = scorer if settings.sentiment.learn else None
-        assert (None, None) == learn_tone(sources, past, past.rules.moment(TODAY), base)
+        moment = past.rules.moment(TODAY)
+        tone, found = learn_tone(sources, past, moment, scorer, learns=settings.sentiment.learn)
+    assert tone is None
+    assert (why is None) == (found is None)
+    assert (why or "None") in str(found)
+
+
+def test_the_count_tells_languages_that_are_not_judged_from_tickets_without_words(tmp_path: Path) -> None:
+    table = tickets().iloc[:400]
+    table.loc[:99, "text"] = "Der Dienstplan ist schon wieder weg und niemand antwortet uns."
+    table.loc[100:149, "text"] = ""
+    settings = company(tmp_path, table)
+    with opened(settings) as (sources, scorer):
+        past = history(sources, settings)
+        _, found = learn_tone(sources, past, past.rules.moment(TODAY), scorer)
+    assert isinstance(found, TooFewRatings)
+    assert (400, 250, 100) == (found.rated, found.judged, found.unread)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (tickets().drop(columns="csat_at"), (1200, 1200)),
+        (tickets(csat_at=""), (1200, 1200)),
+        (tickets(csat_at=lambda rows: rows["csat_at"].where(rows.index % 10 != 0)), (120, 1200)),
+        (tickets(csat_at=lambda rows: rows["csat_at"].where(rows.index != 0)), None),
+        (tickets(), None),
+        (tickets(csat=""), None),
+        (tickets().drop(columns=["csat", "csat_at"]), None),
+    ],
+)
+def test_the_check_tells_ratings_without_a_time(
+    table: pd.DataFrame, told: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    """They teach nothing, and a company that brings them should know."""
+    with open_log(quiet=True) as log:
+        found = inspect(company(tmp_path, table), TODAY, log).violations
+    (*warned,) = ((each.failing, each.rows) for each in found if each.place == "tickets.csat_at")
+    assert ([] if told is None else [told]) == warned
 
 
 def test_a_rating_of_the_day_itself_is_not_known(tmp_path: Path) -> None:
