@@ -62,6 +62,7 @@ TWO_ACCOUNTS: Final[Mapping[str, tuple[Value, Value]]] = {
     "resolution_days_usual": (2.0, 3.0),
     "negative_tickets_84": (4.0, 2.0),
     "days_since_negative_ticket": (6.0, 71.0),
+    "toneless_tickets_364": (14.0, 1.0),
     "csat_84": (2.1, 4.6),
     "csat_usual": (4.2, 3.9),
     "repeat_tickets_84": (3.0, 2.0),

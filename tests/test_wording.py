@@ -206,6 +206,27 @@ def reason(feature: str, contribution: float, value: Any = 4.0, **more: Any) -> 
             310.0,
             {"response_hours_usual": 3.0},
         ),
+        (
+            "No ticket of the last year is known to sound unhappy; the tone of 14 could not be judged.",
+            "days_since_negative_ticket",
+            "en",
+            None,
+            {"toneless_tickets_364": 14.0},
+        ),
+        (
+            "近一年没有发现语气不满的工单;另有 14 张判断不了语气。",
+            "days_since_negative_ticket",
+            "zh",
+            None,
+            {"toneless_tickets_364": 14.0},
+        ),
+        (
+            "No ticket of the last year is known to sound unhappy.",
+            "days_since_negative_ticket",
+            "en",
+            None,
+            {"toneless_tickets_364": None},
+        ),
         ("The contract renews on 14 January 2027.", "days_to_renewal", "en", 73.0, RENEWS),
         ("合同 2027 年 1 月 14 日续约。", "days_to_renewal", "zh", 73.0, RENEWS),
         (
