@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, reason, run, scored
 from sqlalchemy import Engine
 
@@ -52,6 +53,25 @@ def shown_account(store: Engine, account_id: str) -> str:
         header = night(connection)
     assert header is not None
     return account_page(store, account_id, header) or ""
+
+
+def test_an_account_is_told_in_chinese_where_that_is_asked_for(store: Engine) -> None:
+    """Sentences and what stands beside them; the columns stay below one another on a terminal."""
+    made = make_book(scored(1), bands=BANDS, new_days=28, as_of=NIGHT)
+    use, tickets, rest = made.at[0, "reasons"]
+    rest["contribution"] += use["contribution"] + tickets["contribution"] - 0.75
+    use["contribution"], tickets["contribution"] = 0.5, 0.25
+    publish(store, run("r1", **HEADLINE), made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        header = night(connection)
+    assert header is not None
+    page = (account_page(store, "A-00000", header, "zh") or "").splitlines()
+    first, second = (line for line in page if line.endswith("。"))
+    assert first.split()[-5:] == ["近", "28", "天只有", "6", "天在用,平时是", "19", "天。"][-5:]
+    assert "主要原因" in first
+    assert "也有影响" in second
+    assert cell_len(first[: first.index("近")]) == cell_len(second[: second.index("近")])
+    assert cell_len(first[: first.index("近")]) == len("log-odds  without it") + len(f"  {'':<18}  ")
 
 
 def group_of_three() -> Any:
