@@ -185,9 +185,8 @@ def account_page(engine: Engine, account_id: str, shown: Night, language: Langua
     if found.band:
         begin = f"medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
         lines.append(f"Band {found.band}; {begin}.")
-    return "\n".join(
-        [*lines, "", *_reasons(found, words, shown, language), "What the words mean: churn explain --help"]
-    )
+    lines += ["", *_reasons(found, words, shown, language), "What the words mean: churn explain --help"]
+    return "\n".join(lines)
 
 
 def account_record(engine: Engine, account_id: str, shown: Night) -> dict[str, Any]:

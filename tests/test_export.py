@@ -133,7 +133,7 @@ def test_reasons_carry_their_words(tmp_path: Path, store: Engine, language: str,
 
 
 def test_no_two_reasons_say_the_same(store: Engine, tmp_path: Path) -> None:
-    """As `churn explain` tells them: the sentence that tells most speaks for its kin, which keep their contributions."""
+    """As `churn explain` tells them: the fullest sentence speaks for its kin, which keep their contributions."""
     made = booked(1)
     use, _, rest = made.at[0, "reasons"]
     made.at[0, "reasons"] = [

@@ -245,6 +245,15 @@ def test_an_order_no_better_than_chance_is_called_that() -> None:
     assert "found 33 %" in skill_line({"backtest": skill | {"auc": {"value": 0.7, "low": 0.6, "high": 0.8}}})
 
 
+def test_too_few_tested_departures_are_told_apart_from_those_known() -> None:
+    """Of 58 that the tables hold 17 may be tested: whoever reads both should know where the others are."""
+    told = skill_line({"backtest": {"enough": False, "departures": 17}})
+    assert told == (
+        "How good is this? Too few departures to say: 17 came after the dates tested, those before are what the models "
+        "learned from.   churn backtest"
+    )
+
+
 def test_the_skill_line_hides_no_simple_list() -> None:
     """A list by size, a logistic regression: named with their figures, better or worse, whatever one may prefer."""
     shares = {"model": 0.44, "MRR": 0.4, "days to renewal": 0.2, "last use": 0.11, "logistic model": 0.49}
