@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 from test_sentiment_model import BAD, GOOD, rated
 from tiny_transformer import write_transformer
 
+from features.contract import Severity
 from features.sentiment import score
 from models.registry import load_champion
 from models.sentiment_model import SentimentModel, TooFewRatings, learn
@@ -301,10 +303,40 @@ def test_another_base_is_another_model(trained_demo: Path, tmp_path: Path) -> No
     champion, _ = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
     sources = open_sources(settings)
     try:
-        with pytest.raises(RefusedError, match=r"judged by onnx-\w+, lexicon-3 of tickets.*learned from lexicon-3"):
+        with pytest.raises(RefusedError) as refused:
             see(sources, settings, champion)
     finally:
         sources.close()
+    told = str(refused.value)
+    assert re.search(r"judged by the model that \[sentiment\] model names \(onnx-\w+, lexicon-3\), in tickets", told)
+    assert "the champion learned from words judged by our word lists (lexicon-3), in tickets" in told
+    with open_log(quiet=True) as log:
+        (foretold,) = (each for each in inspect(settings, None, log).violations if each.place == "champion")
+    assert told in foretold.told()
+    assert Severity.WARN is foretold.severity
+
+
+@pytest.mark.parametrize(
+    ("section", "update", "told"),
+    [
+        ("churn", {"horizon_days": 61}, "[churn] horizon_days = 61, but the champion was trained for 60"),
+        ("tracking", {"model": "nobody-has-trained-it"}, None),
+        ("tracking", {"uri": "sqlite:///nowhere.db"}, None),
+        ("sentiment", {}, None),
+    ],
+)
+def test_the_check_foretells_that_a_night_will_be_refused(
+    section: str, update: dict[str, object], told: str | None, trained_demo: Path
+) -> None:
+    """As far as settings and the scorer decide it; where nothing was trained there is nothing to foretell."""
+    settings = read_settings(trained_demo)
+    changed = getattr(settings, section).model_copy(update=update)
+    with open_log(quiet=True) as log:
+        found = inspect(settings.model_copy(update={section: changed}), None, log).violations
+    champions = [each for each in found if each.place == "champion"]
+    assert (told is None) == (not champions)
+    assert all(told in each.told() for each in champions if told is not None)
+    assert not (trained_demo.parent / "nowhere.db").exists()
 
 
 def test_a_saved_champion_brings_its_scorer(trained_demo: Path, tmp_path: Path) -> None:
