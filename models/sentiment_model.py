@@ -181,21 +181,19 @@ class TooFewRatings:
         begin = "Tone of tickets: nothing is learned from ratings:"
         if not self.rated:
             return f"{begin} no ticket is rated."
-        counted = f"of {self.rated:,} rated tickets the words of {self.judged:,} could be judged"
         mute = {"are in a language that is not judged": self.unread}
         mute["hold no words"] = self.rated - self.judged - self.unread
         apart = ", ".join(f"{count:,} {what}" for what, count in mute.items() if count)
+        counted = f"of {self.rated:,} rated tickets the words of {self.judged:,} could be judged"
         counted += apart and f" ({apart})"
-        if self.judged < LEAST_RATED:
-            remedy = f"{counted}, and {LEAST_RATED:,} are needed. Give more of the past, or wait for more ratings"
-        else:
-            remedy = (
-                f"{counted}, {self.good:,} rated well (4 or 5) and {self.bad:,} badly (1 or 2): too few of one kind. "
-                f"{LEAST_OF_EACH} of each are needed both among the earlier ratings and among the later tickets. Give "
-                "more of the past, or wait for more ratings"
+        needed = f"and {LEAST_RATED:,} are needed"
+        if self.judged >= LEAST_RATED:
+            needed = (
+                f"{self.good:,} rated well (4 or 5) and {self.bad:,} badly (1 or 2): too few of one kind. "
+                f"{LEAST_OF_EACH} of each are needed both among the earlier ratings and among the later tickets"
             )
         named = "; a model that knows the language can be named in [sentiment] model" if self.unread else ""
-        return f"{begin} {remedy}{named}."
+        return f"{begin} {counted}, {needed}. Give more of the past, or wait for more ratings{named}."
 
     def as_record(self) -> dict[str, Any]:
         """The counts as plain data, and how many judged tickets are needed."""
@@ -241,15 +239,17 @@ def learn(rated: pd.DataFrame, base: str) -> SentimentModel | None:
 def compare(rated: pd.DataFrame, base: str) -> Comparison | TooFewRatings:
     """Whether learning pays: learned from the earlier ratings, tested on the tickets that were opened after these.
 
-    `rated` has the columns that `learn` needs, and `account_id`, `ticket_id`, `opened_at` and `csat_at`. Nothing is
-    tried with fewer than `LEAST_RATED` judged tickets, or too few good and bad ones on either side.
+    `rated` has the columns that `learn` needs, and `account_id`, `ticket_id`, `opened_at`, `csat_at`, and `said_at` of
+    each text, for what is said after the rating is no earlier text. Nothing is tried with fewer than `LEAST_RATED`
+    judged tickets, or too few good and bad ones on either side.
     """
     too_few = _counted(rated)
     if too_few.judged < LEAST_RATED:
         return too_few
     tickets = rated[rated["polarity"].notna()].drop_duplicates("ticket_id")
     cut = tickets["csat_at"].quantile(1.0 - _LATER_SHARE)
-    known, later = _telling(rated[rated["csat_at"] < cut]), _telling(rated[rated["opened_at"] >= cut])
+    known = _telling(rated[rated[["csat_at", "said_at"]].max(axis=1) < cut])
+    later = _telling(rated[rated["opened_at"] >= cut])
     bad = (later["csat"] <= _BAD_UP_TO).to_numpy(bool)
     model = learn(known, base) if min(bad.sum(), (~bad).sum()) >= LEAST_OF_EACH else None
     if model is None:

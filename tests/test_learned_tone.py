@@ -52,7 +52,7 @@ def company(folder: Path, tickets: pd.DataFrame, sections: str = "") -> Settings
 
 
 def tickets(**more: object) -> pd.DataFrame:
-    return rated().drop(columns=["group", "polarity"]).assign(**more)
+    return rated().drop(columns=["group", "polarity", "said_at"]).assign(**more)
 
 
 @contextmanager
@@ -223,6 +223,23 @@ def test_a_rating_of_the_day_itself_is_not_known(tmp_path: Path) -> None:
         known = rated_texts(past, past.rules.moment(newest.date()))
     assert known["csat_at"].max() < pd.Timestamp(newest.date())
     assert len(known) == (rated()["csat_at"] < pd.Timestamp(newest.date())).sum()
+
+
+def test_a_text_counts_from_the_day_on_which_it_was_first_said(tmp_path: Path) -> None:
+    """Of the ticket that is its opening; the message that repeats it is no second text."""
+    messages = pd.DataFrame({"message_id": ["M1", "M2"], "ticket_id": "T0", "author": "customer", "text": [BAD, GOOD]})
+    messages.assign(sent_at=["2026-01-01 09:00", "2026-01-05"]).to_csv(tmp_path / "messages.csv", index=False)
+    table = tickets()
+    table.loc[0, "text"] = BAD
+    company(tmp_path, table)
+    with (tmp_path / "churn.toml").open("a", encoding="utf-8") as more:
+        more.write('ticket_messages = "messages.csv"\n')
+    settings = read_settings(tmp_path / "churn.toml")
+    with opened(settings) as (sources, _):
+        past = history(sources, settings)
+        texts = rated_texts(past, past.rules.moment(TODAY))
+    said = texts[texts["ticket_id"] == "T0"].set_index("text")["said_at"]
+    assert {BAD: table.loc[0, "opened_at"], GOOD: pd.Timestamp("2026-01-05")} == said.to_dict()
 
 
 def test_a_named_model_judges_in_any_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

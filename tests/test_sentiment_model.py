@@ -35,6 +35,7 @@ def rated(accounts: int = 120, each: int = 10, *, tells: bool = True, noise: flo
                 "polarity": float(draw.normal(0.0, 0.1)),
                 "csat": float(draw.choice([1, 2] if is_bad else [4, 5])),
                 "opened_at": opened_at,
+                "said_at": opened_at,
                 "csat_at": opened_at + timedelta(days=2),
             }
         )
@@ -100,6 +101,17 @@ def test_a_rating_given_later_does_not_help_to_pass_the_test(ratings: pd.DataFra
     assert isinstance(found, Comparison)
     assert found.learned < 0.1
     assert not found.is_better
+
+
+def test_a_message_sent_later_does_not_help_to_pass_the_test(ratings: pd.DataFrame) -> None:
+    """In a ticket that was rated before the cut, but of words that nobody had written by then."""
+    cut = ratings["csat_at"].quantile(0.7)
+    first = ratings.assign(text="please have a look")
+    later = ratings[ratings["csat_at"] < cut].assign(said_at=cut + timedelta(days=1))
+    tested = ratings[ratings["opened_at"] >= cut]
+    found = compare(pd.concat([first[first["csat_at"] < cut], later, tested], ignore_index=True), "lexicon")
+    assert isinstance(found, Comparison)
+    assert found.learned < 0.6
 
 
 @pytest.mark.parametrize(
