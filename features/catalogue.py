@@ -53,7 +53,8 @@ class Wording:
     `{active_days_28:n}` a whole number, `{price_change:percent}` a share, `{peer_trend:change}` how far from usual,
     `{days_to_renewal:ahead}` the date so many days after the night, `{days_since_price_rise:ago}` the date so many days
     before it, `{segment:text}` a word, `{renewal_by_hand:renews|ends}` one of two by whether it is nought. A clause in
-    brackets, `[; {active_days_usual:n} is normal for them]`, is left out where what it names is not known.
+    brackets, `[; {active_days_usual:n against active_days_28} is normal for them]`, is left out where what it names is
+    not known, or is no other than what it is held against (claimed to be `over` or `under`), as both are shown.
     """
 
     en: str

@@ -100,6 +100,7 @@ def _by_account(rows: ir.Table) -> ir.Table:
         resolution_days_84=_mean(rows["resolution"], _DAY, quarter),
         resolution_days_usual=_mean(rows["resolution"], _DAY, earlier),
         **aspects.counted(rows["aspects"], quarter),
+        toneless_tickets_364=mood.isnull().sum().nullif(0),
         sentiment_84=_mean(mood, STEPS, quarter),
         sentiment_worst_28=worst.min(where=recent) / STEPS,
         csat_84=_mean(csat, STEPS, quarter),

@@ -14,6 +14,7 @@ __all__ = [
     "NoVersion",
     "TooFewDepartures",
     "TrackingFailed",
+    "UnusableScorer",
 ]
 
 
@@ -78,3 +79,7 @@ class NoChampion(ModelRefusal):
 
 class NoVersion(ModelRefusal):
     """The registry does not hold the version of a model that was asked for."""
+
+
+class UnusableScorer(ModelRefusal):
+    """The scorer of texts that the settings name is not here, is none, or lacks what it runs on."""

@@ -31,7 +31,17 @@ from features.own_words import own_words
 from models.errors import CorruptModel
 from models.metrics import ranking_of_draws
 
-__all__ = ["GROUPS", "LEAST_OF_EACH", "LEAST_RATED", "Comparison", "SentimentModel", "compare", "learn"]
+__all__ = [
+    "GROUPS",
+    "LEAST_OF_EACH",
+    "LEAST_RATED",
+    "Comparison",
+    "SentimentModel",
+    "TooFewRatings",
+    "compare",
+    "has_words",
+    "learn",
+]
 
 Floats = NDArray[np.float64]
 
@@ -153,13 +163,59 @@ class Comparison:
         return {**vars(self), "gain": list(self.gain), "is_better": self.is_better}
 
 
+@dataclass(frozen=True)
+class TooFewRatings:
+    """Nothing was tried, for there is too little to learn from or to test on.
+
+    Counted are tickets: all that are `rated`, those whose words were `judged`, those with words that could not be
+    (`unread`), and of the judged ones those rated well and badly.
+    """
+
+    rated: int
+    judged: int
+    unread: int
+    good: int
+    bad: int
+
+    def __str__(self) -> str:
+        begin = "Tone of tickets: nothing is learned from ratings:"
+        if not self.rated:
+            return f"{begin} no ticket is rated."
+        mute = {"are in a language that is not judged": self.unread}
+        mute["hold no words"] = self.rated - self.judged - self.unread
+        apart = ", ".join(f"{count:,} {what}" for what, count in mute.items() if count)
+        counted = f"of {self.rated:,} rated tickets the words of {self.judged:,} could be judged"
+        counted += apart and f" ({apart})"
+        needed = f"and {LEAST_RATED:,} are needed"
+        if self.judged >= LEAST_RATED:
+            needed = (
+                f"{self.good:,} rated well (4 or 5) and {self.bad:,} badly (1 or 2): too few of one kind. "
+                f"{LEAST_OF_EACH} of each are needed both among the earlier ratings and among the later tickets"
+            )
+        named = "; a model that knows the language can be named in [sentiment] model" if self.unread else ""
+        return f"{begin} {counted}, {needed}. Give more of the past, or wait for more ratings{named}."
+
+    def as_record(self) -> dict[str, Any]:
+        """The counts as plain data, and how many judged tickets are needed."""
+        return {**vars(self), "needed": LEAST_RATED, "is_better": False}
+
+
+def has_words(text: str | None) -> bool:
+    """Whether a customer says anything in it, in whatever language: letters that are neither quoted nor pasted.
+
+    >>> has_words("Danke!"), has_words("12:30 ... 👍"), has_words(None)
+    (True, False, False)
+    """
+    return any(character.isalpha() for character in own_words(text or ""))
+
+
 def learn(rated: pd.DataFrame, base: str) -> SentimentModel | None:
     """A scorer from rated texts; None where the accounts outside some fold gave too few good or too few bad ratings.
 
     Parameters
     ----------
-    rated : one row per text: `text`, `polarity` (that of `base`, without NaN), `group` (of the account) and `csat`,
-        1 to 5. A rating of 3 says neither and teaches nothing.
+    rated : one row per text: `text`, `polarity` (that of `base`), `group` (of the account) and `csat`, 1 to 5. A rating
+        of 3 says neither and teaches nothing, nor does that of a text which `base` did not judge (NaN).
     base : version of the scorer that gave `polarity`.
     """
     from sklearn.linear_model import LogisticRegression
@@ -180,23 +236,24 @@ def learn(rated: pd.DataFrame, base: str) -> SentimentModel | None:
     return SentimentModel(weights, coefficients[:, -1].copy(), intercepts, base)
 
 
-def compare(rated: pd.DataFrame, base: str) -> Comparison | None:
+def compare(rated: pd.DataFrame, base: str) -> Comparison | TooFewRatings:
     """Whether learning pays: learned from the earlier ratings, tested on the tickets that were opened after these.
 
-    `rated` has the columns that `learn` needs, and `account_id`, `ticket_id`, `opened_at` and `csat_at`. None where
-    there are fewer than `LEAST_RATED` tickets, or too few good and bad ones on either side.
+    `rated` has the columns that `learn` needs, and `account_id`, `ticket_id`, `opened_at`, `csat_at`, and `said_at` of
+    each text, for what is said after the rating is no earlier text. Nothing is tried with fewer than `LEAST_RATED`
+    judged tickets, or too few good and bad ones on either side.
     """
-    tickets = rated.drop_duplicates("ticket_id")
-    if len(tickets) < LEAST_RATED:
-        return None
+    too_few = _counted(rated)
+    if too_few.judged < LEAST_RATED:
+        return too_few
+    tickets = rated[rated["polarity"].notna()].drop_duplicates("ticket_id")
     cut = tickets["csat_at"].quantile(1.0 - _LATER_SHARE)
-    known, later = _telling(rated[rated["csat_at"] < cut]), _telling(rated[rated["opened_at"] >= cut])
+    known = _telling(rated[rated[["csat_at", "said_at"]].max(axis=1) < cut])
+    later = _telling(rated[rated["opened_at"] >= cut])
     bad = (later["csat"] <= _BAD_UP_TO).to_numpy(bool)
-    if min(bad.sum(), (~bad).sum()) < LEAST_OF_EACH:
-        return None
-    model = learn(known, base)
+    model = learn(known, base) if min(bad.sum(), (~bad).sum()) >= LEAST_OF_EACH else None
     if model is None:
-        return None
+        return too_few
     by_base = later["polarity"].to_numpy(np.float64)
     by_model = model.polarity(later["text"].tolist(), by_base, later["group"].tolist())
     account, accounts = pd.factorize(later["account_id"], sort=True)
@@ -213,8 +270,19 @@ def compare(rated: pd.DataFrame, base: str) -> Comparison | None:
 
 
 def _telling(rated: pd.DataFrame) -> pd.DataFrame:
-    """The texts whose rating is good or bad."""
-    return rated[(rated["csat"] <= _BAD_UP_TO) | (rated["csat"] >= _GOOD_FROM)].reset_index(drop=True)
+    """The judged texts whose rating is good or bad."""
+    is_clear = (rated["csat"] <= _BAD_UP_TO) | (rated["csat"] >= _GOOD_FROM)
+    return rated[is_clear & rated["polarity"].notna()].reset_index(drop=True)
+
+
+def _counted(rated: pd.DataFrame) -> TooFewRatings:
+    is_judged = rated["polarity"].notna()
+    judged = rated[is_judged].drop_duplicates("ticket_id")
+    others = rated[~rated["ticket_id"].isin(judged["ticket_id"])]
+    unread = others.loc[[has_words(text) for text in others["text"].fillna("")], "ticket_id"].nunique()
+    csat = judged["csat"]
+    good, bad = int((csat >= _GOOD_FROM).sum()), int((csat <= _BAD_UP_TO).sum())
+    return TooFewRatings(rated["ticket_id"].nunique(), len(judged), unread, good, bad)
 
 
 def _ngrams(texts: Sequence[str]) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.sentiment import SCORER
-from models.errors import ModelRefusal
+from models.errors import UnusableScorer
 
 __all__ = ["Transformer"]
 
@@ -53,13 +53,13 @@ class Transformer:
     def load(cls, name: str, folder: Path, threads: int = 0) -> Self:
         """Read a model by the path of its folder, seen from `folder`, or by its name on Hugging Face.
 
-        Raises `ModelRefusal` where it is not on this machine, is no classifier of moods, or cannot be read.
+        Raises `UnusableScorer` where it is not on this machine, is no classifier of moods, or cannot be read.
         """
         try:
             import onnxruntime  # noqa: F401
             import tokenizers  # noqa: F401
         except ImportError as error:
-            raise ModelRefusal(
+            raise UnusableScorer(
                 f"[sentiment] model = {name!r} needs {error.name}. Install what it takes: "
                 "pip install huggingface-hub onnxruntime tokenizers"
             ) from error
@@ -68,14 +68,14 @@ class Transformer:
         missing = [file for file in _FILES[:2] if not (here / file).is_file()]
         if graph is None or missing:
             absent = ", ".join([*missing, *(["model.onnx"] if graph is None else [])])
-            raise ModelRefusal(
+            raise UnusableScorer(
                 f"[sentiment] model = {name!r}: {here} has no {absent}. Export the model: "
                 "optimum-cli export onnx --model NAME --task text-classification FOLDER, and name that FOLDER."
             )
         try:
             config = json.loads((here / "config.json").read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ModelRefusal(
+            raise UnusableScorer(
                 f"[sentiment] model = {name!r} cannot be read: config.json is no JSON ({error})."
             ) from error
         weights = graph.with_name(f"{graph.name}_data")  # beside the graph where it has grown beyond 2 GB
@@ -105,9 +105,9 @@ class Transformer:
         except Exception as error:  # the library has a dozen kinds of its own
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: Exception) -> ModelRefusal:
+    def _unreadable(self, error: Exception) -> UnusableScorer:
         first = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        return ModelRefusal(f"[sentiment] model = {self.name!r} cannot be read from {self.folder}: {first}")
+        return UnusableScorer(f"[sentiment] model = {self.name!r} cannot be read from {self.folder}: {first}")
 
     def polarity(self, texts: Sequence[str]) -> Floats:
         """(texts,) the mean of the classes' moods, each weighing what the model believes in it; −1 to 1.
@@ -136,7 +136,7 @@ class Transformer:
         except Exception as error:  # as above
             raise self._unreadable(error) from error
         if logits.shape != (len(texts), len(self.mood)) or not np.isfinite(logits).all():
-            raise ModelRefusal(
+            raise UnusableScorer(
                 f"[sentiment] model = {self.name!r} gives {logits.shape} numbers for {len(texts)} texts, and its "
                 f"config.json names {len(self.mood)} classes. Export it for the task text-classification."
             )
@@ -154,7 +154,7 @@ def _downloaded(name: str) -> Path:
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError) as error:
-        raise ModelRefusal(
+        raise UnusableScorer(
             f"[sentiment] model = {name!r} is no folder here, and nothing of that name was downloaded to this machine. "
             f"Correct the folder; a model of Hugging Face is fetched by: hf download {name} {' '.join(_FILES)}"
         ) from error
@@ -165,7 +165,7 @@ def _moods(name: str, config: Mapping[str, Any]) -> tuple[float, ...]:
     is_graded = any(label.startswith(_VERY) for label in labels)
     moods = [_mood(label, is_graded) for label in labels]
     if None in moods or len(set(moods)) < 2:
-        raise ModelRefusal(
+        raise UnusableScorer(
             f"[sentiment] model = {name!r} names {labels or 'no classes'}, which are no moods. Its config.json must "
             "have id2label with negative, neutral and positive, or with 1 to 5 stars."
         )

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
-__all__ = ["LANGUAGES", "STYLES", "Language", "money_word", "plain_odds", "whole"]
+__all__ = ["FINER", "LANGUAGES", "STYLES", "Language", "Style", "money_word", "plain_odds", "whole"]
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+
+Style = Callable[[Any, date, Language], str]
 
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
@@ -21,6 +23,11 @@ def whole(value: float) -> int:
     return int(math.copysign(math.floor(abs(value) + 0.5), value))
 
 
+def _rounded(value: float, decimals: int) -> float:
+    scale = 10**decimals
+    return math.copysign(math.floor(abs(value) * scale + 0.5) / scale, value)
+
+
 def _count(value: Any, _: date, language: Language) -> str:
     if 0 < value < 0.5:
         return {"en": "less than 1", "zh": "不到 1"}[language]
@@ -28,7 +35,11 @@ def _count(value: Any, _: date, language: Language) -> str:
 
 
 def _decimal(value: Any, _: date, __: Language) -> str:
-    return f"{math.copysign(math.floor(abs(value) * 10 + 0.5) / 10, value):,.1f}"
+    return f"{_rounded(value, 1):,.1f}"
+
+
+def _hundredths(value: Any, _: date, __: Language) -> str:
+    return f"{_rounded(value, 2):,.2f}"
 
 
 def _percent(value: Any, as_of: date, language: Language) -> str:
@@ -108,8 +119,16 @@ def _length(value: Any, _: date, language: Language) -> str:
 
 def _hours(value: Any, as_of: date, language: Language) -> str:
     """A length of time given in hours, from three days on in days."""
+    return _in_hours(value, as_of, language, _count)
+
+
+def _hours_finely(value: Any, as_of: date, language: Language) -> str:
+    return _in_hours(value, as_of, language, _decimal)
+
+
+def _in_hours(value: Any, as_of: date, language: Language, style: Style) -> str:
     size, english, chinese = (1, "hour", "小时") if value < 71.5 else (24, "day", "天")
-    amount = _count(value / size, as_of, language)
+    amount = style(value / size, as_of, language)
     if language == "zh":
         return f"{amount} {chinese}"
     return f"{amount} {english}" + ("" if amount in {"1", "less than 1"} else "s")
@@ -119,7 +138,11 @@ def _text(value: Any, _: date, __: Language) -> str:
     return str(value)
 
 
-STYLES: Final[Mapping[str, Callable[[Any, date, Language], str]]] = {
+def _nothing(_: Any, __: date, ___: Language) -> str:
+    return ""
+
+
+STYLES: Final[Mapping[str, Style]] = {
     "n": _count,
     "d": _decimal,
     "percent": _percent,
@@ -131,8 +154,12 @@ STYLES: Final[Mapping[str, Callable[[Any, date, Language], str]]] = {
     "months": _length,
     "hours": _hours,
     "text": _text,
+    "when": _nothing,
 }
 """How each kind of value is written, by the name that patterns give it: (value, night, language) to text."""
+
+FINER: Final[Mapping[str, Style]] = {"n": _decimal, "d": _hundredths, "hours": _hours_finely, "when": _nothing}
+"""The same with one more decimal, for figures that are compared."""
 
 
 def money_word(definition: str | None) -> str:

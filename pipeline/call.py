@@ -108,7 +108,8 @@ def _known(error: Exception) -> tuple[str | None, int]:
     kind = f"{type(error).__module__}.{type(error).__name__}"
     if kind == "models.errors.TrackingFailed":
         return str(error), 1
-    if kind == "models.errors.NoChampion":  # nothing there yet, as with a store that holds no night
+    # Nothing there yet, as with a store that holds no night; and a name in the settings that leads nowhere.
+    if kind in {"models.errors.NoChampion", "models.errors.UnusableScorer"}:
         return str(error), UsageError.exit_status
     if kind.startswith("models.errors."):
         return str(error), RefusedError.exit_status

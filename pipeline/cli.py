@@ -36,6 +36,9 @@ def _day(_: click.Context, parameter: click.Parameter, value: str | None) -> dat
 
 
 _as_of = click.option("--as-of", callback=_day, metavar="DATE", help="Behave as if today were this date.")
+_language = click.option(
+    "--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the reasons' words."
+)
 
 
 @click.group(
@@ -212,9 +215,10 @@ def score(call: Call, as_of: date | None, out: Path | None) -> None:
 
 @main.command(cls=CommandWithWords)
 @click.argument("account_id", metavar="ACCOUNT")
+@_language
 @_as_of
 @takes_call
-def explain(call: Call, account_id: str, as_of: date | None) -> None:
+def explain(call: Call, account_id: str, language: Any, as_of: date | None) -> None:
     """Show one account's risk and the reasons that add up to it."""
     from pipeline.morning import account_page, account_record
     from pipeline.store import connect, published, reading
@@ -224,7 +228,7 @@ def explain(call: Call, account_id: str, as_of: date | None) -> None:
     try:
         with reading(engine) as connection:
             shown = published(connection, as_of, call.shown)
-        page = account_page(engine, account_id, shown)
+        page = account_page(engine, account_id, shown, language)
         if page is None:
             ids = f"churn export{call.shown} --out FILE"
             raise UsageError(f"{account_id!r} is not in the night of {shown.as_of}. Ids are listed by: {ids}")
@@ -239,16 +243,15 @@ def explain(call: Call, account_id: str, as_of: date | None) -> None:
 @click.option(
     "--format", "format_", type=click.Choice(["csv", "parquet", "jsonl"]), help="[default: by the file's ending]"
 )
-@click.option(
-    "--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the reasons' words."
-)
+@_language
 @_as_of
 @takes_call
 def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | None) -> None:
     """Write the published night to a file, for a CRM or a spreadsheet.
 
     One row for each account that is a customer, those leaving included (they have no risk), lapsed ones not. `rank`
-    counts within one owner's book: each owner has a rank 1, and accounts of one parent share a rank. There are no
+    counts within one owner's book: each owner has a rank 1, and accounts of one parent share a rank. Rows go owner by
+    owner in this order, while the list on the screen is of all books: sort by `value_at_risk` to have it. There are no
     names: look them up by `account_id` in your table of accounts.
     """
     from pipeline.export import export_night, refuse_destination

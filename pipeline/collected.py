@@ -12,10 +12,11 @@ from features.build import Recipe
 from features.cohort import states
 from features.labels import churns
 from features.versions import History
-from models.sentiment_model import Comparison, SentimentModel
+from models.sentiment_model import SentimentModel
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
 from pipeline.freshness import refuse_stale
+from pipeline.learned_tone import Found
 from pipeline.past import Past, snapshot_frames
 from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
@@ -45,7 +46,7 @@ class Collected:
     history: History
     scorer: str | None
     tone: SentimentModel | None
-    compared: Comparison | None
+    compared: Found | None
     left_out: dict[str, int]
     older_snapshots: int
     known_churns: int

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.build import DEFINITIONS
 from models.churn_model import ChurnModel
 from models.departures import count_departures, in_order
 from models.errors import CorruptModel, ModelRefusal, NoChampion, NoTestDate
@@ -16,7 +15,9 @@ from models.gate import Comparison, Contender, Decision, compare, decide
 from models.registry import load_champion
 from models.starter import is_starter
 from models.twin import GateWindow, gate_window, twin, window_from
+from pipeline.agreement import refuse_other_question, refuse_other_scorer
 from pipeline.collected import Collected
+from pipeline.errors import RefusedError
 from pipeline.fitted import Fitted
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -124,7 +125,7 @@ def incumbent(settings: Settings, collected: Collected, rules: ChurnModel) -> In
         return Incumbent(rules, None, f"The champion cannot be read: {reason}")
     gap = _gap(champion, settings, collected)
     if gap is not None:
-        return Incumbent(rules, None, f"The champion, version {version}, could not be used tonight: {gap}.")
+        return Incumbent(rules, None, f"The champion, version {version}, could not be used tonight: {gap}")
     return Incumbent(rules, None) if is_starter(champion) else Incumbent(champion, version)
 
 
@@ -210,18 +211,13 @@ def _risk(model: ChurnModel, rows: pd.DataFrame, settings: Settings) -> NDArray[
 
 def _gap(model: ChurnModel, settings: Settings, collected: Collected) -> str | None:
     """Why the model could not be used tonight; None where it could."""
-    remembered, question = model.about, settings.question()
-    if remembered.get("definitions") != DEFINITIONS:
-        return "its features were defined otherwise"
-    changed = [name for name, value in question.items() if remembered["question"].get(name) != value]
-    if changed:
-        return f"it answers another question ({', '.join(changed)} changed since)"
-    if remembered["scorer"] != collected.scorer:
-        return "the words of tickets are judged otherwise"
+    try:
+        refuse_other_question(settings, model)
+        refuse_other_scorer(collected.scorer, model)
+    except RefusedError as reason:
+        return str(reason)
     absent = [feature.name for feature in model.catalogue if feature.name not in collected.customers]
-    if absent:
-        return f"the tables no longer give {len(absent)} of its features, such as {absent[0]}"
-    return None
+    return f"the tables no longer give {len(absent)} of its features, such as {absent[0]}." if absent else None
 
 
 def _sees_alike(model: ChurnModel, collected: Collected) -> bool:

@@ -21,7 +21,7 @@ from pipeline.errors import UsageError
 from pipeline.files import find, is_named, matches
 from pipeline.settings import Settings
 from pipeline.store import AccountNight, Night, book, catalogue, published, reading
-from pipeline.wording import sentence
+from pipeline.wording import all_sentences
 
 __all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination"]
 
@@ -70,7 +70,8 @@ def export_night(
     1 / (1 + exp(−`log_odds`)), all to 1e-9: floats are written in full. `reasons` is JSON, at most 12 of {family,
     feature, value, contribution, words}, largest first, closed by {family: other, feature: rest, contribution};
     contributions whose sign contradicts what is expected of the feature are in that rest. `words` is null where the
-    catalogue has none, and ends with a remark where it may not be said to the customer. `families` is complete.
+    catalogue has none or those of another reason say the same (see `wording.all_sentences`), and ends with a remark
+    where it may not be said to the customer. `families` is complete.
 
     Accounts under notice (state *leaving*) are active and have a row, but no model scored them: risk, band,
     value_at_risk, rank and log-odds are null, reasons and families empty. New accounts have a risk and no band. Lapsed
@@ -218,18 +219,19 @@ def _row(account: AccountNight, of: Night, features: Mapping[str, Any], language
 
 
 def _reasons(account: AccountNight, as_of: date, features: Mapping[str, Any], language: Language) -> list[Row]:
-    """The reasons with words, closed by the rest. A night without scores for this account has none."""
+    """The reasons with words, each fact said once, closed by the rest. Without a score there are none."""
     if not account.reasons:
         return []
+    told = all_sentences(account.reasons, features, account.facts, as_of, language)
+    words = {each.feature: each.text for each in told}
     named: list[Row] = []
     rest: list[float] = []
     for reason in account.reasons:
-        record = features.get(reason["feature"])
-        if record is None or reason["contradicts"]:
+        if reason["feature"] not in features or reason["contradicts"]:
             rest.append(reason["contribution"])
             continue
-        words = sentence(record, reason, account.facts, as_of, language)
-        named.append({**{key: reason[key] for key in ("family", "feature", "value", "contribution")}, "words": words})
+        about = {key: reason[key] for key in ("family", "feature", "value", "contribution")}
+        named.append({**about, "words": words.get(reason["feature"])})
     return [*named, {"family": "other", "feature": "rest", "contribution": math.fsum(rest)}]
 
 

@@ -116,7 +116,10 @@ def _violation(name: str, days: Sequence[date], as_of: date, severity: Severity)
     newest, gap = days[-1], usual_gap(days)
     often = "every day" if gap == 1 else f"every {gap} days"
     rule = f"has its newest row on {newest}, {(as_of - newest).days} days before {as_of}; usually one comes {often}"
-    remedy = "Load the missing days: what happened in them is not in the figures."
+    remedy = "If rows of the days since are missing, load them: what happened then is not in the figures."
     if severity is Severity.FATAL:
-        remedy = f"Load the missing days, or look from the day after the newest row: --as-of {newest + timedelta(1)}."
+        remedy = (
+            "If rows of the days since are missing, load them. If there were none, look from the day after the newest "
+            f"row: --as-of {newest + timedelta(1)}."
+        )
     return Violation(name, CONTRACT[name].event_time, rule, None, None, (), remedy, severity)

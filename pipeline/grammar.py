@@ -14,27 +14,42 @@ A pattern such as "Active on {active_days_28:n} of the last 28 days." says how e
 ``inferred`` that the date before it is a guess, or nothing   or so, judging by their billing
 ``text``   a word, as it stands
 ``a|b``    a where the value is nought, else b               renews · ends
+``when``   nothing: it stands for what follows below
 ========== ================================================ =======================================
 
-A clause in brackets that names features, "[; {active_days_usual:n} is normal for them]", is said where they are known.
+A clause in brackets that names features, "[; {tickets_usual:n} is usual]", is said where they are known.
+
+A figure may be held ``against`` another, "{tickets_usual:n against tickets_28}", or claimed to be ``over`` or ``under``
+it. The comparison is made of what is shown: where both round to the same, they are shown with one more decimal, and
+where that does not tell them apart, or the claim is wrong, the clause is left out, or all of a sentence without clause.
 """
 
 import re
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from pipeline.amounts import STYLES, Language
+from pipeline.amounts import FINER, STYLES, Language, Style
 
-__all__ = ["Value", "named_in", "told", "written"]
+__all__ = ["Value", "can_be_said", "named_in", "told", "written"]
 
 Value = float | str | None
 
 
+class _Piece(NamedTuple):
+    """Text, the name of the feature that follows it, how that is written, and what it is held against."""
+
+    text: str
+    name: str | None
+    style: str
+    relation: str | None = None
+    other: str = ""
+
+
 def written(pattern: str, known: Mapping[str, Value], as_of: date, language: Language) -> str:
-    """The pattern with the values of `known`, which must have all that it names, as of a night."""
+    """The pattern with the values of `known`, for which it `can_be_said`, as of a night."""
     return _chinese(pattern, known, as_of) if language == "zh" else _english(pattern, known, as_of)
 
 
@@ -44,32 +59,84 @@ def named_in(pattern: str) -> frozenset[str]:
     >>> sorted(named_in("{a:n} of {b:n} seats, {a:percent}"))
     ['a', 'b']
     """
-    return frozenset(name for _, name, _ in _pieces(pattern) if name)
+    return frozenset(piece.name for piece in _pieces(pattern) if piece.name)
 
 
 _CLAUSE: Final = re.compile(r"\[([^][]*{[^][]*)\]")
 
 
-def told(pattern: str, known: Collection[str]) -> str:
-    """The pattern with its clauses in brackets, or without those that name a feature which is not known.
+def told(pattern: str, known: Mapping[str, Value]) -> str:
+    """The pattern with its clauses in brackets, or without those that cannot be said.
 
-    >>> [told("{a:n} seats[; {b:n} is normal].", known) for known in ({"a"}, {"a", "b"})]
+    >>> [told("{a:n} seats[; {b:n} is normal].", known) for known in ({"a": 3}, {"a": 3, "b": 4})]
     ['{a:n} seats.', '{a:n} seats; {b:n} is normal.']
+    >>> told("{a:n} seats[; {b:n over a} is normal].", {"a": 3, "b": 2})
+    '{a:n} seats.'
     """
-    return _CLAUSE.sub(lambda clause: clause[1] if named_in(clause[1]) <= set(known) else "", pattern)
+    return _CLAUSE.sub(lambda clause: clause[1] if can_be_said(clause[1], known) else "", pattern)
+
+
+def can_be_said(pattern: str, known: Mapping[str, Value]) -> bool:
+    """Whether all that a pattern names is known, and its comparisons are true as they are shown."""
+    if not named_in(pattern) <= known.keys():
+        return False
+    compared = (piece for piece in _pieces(pattern) if piece.relation is not None)
+    return all(piece.other in known and _holds(piece, known) for piece in compared)
+
+
+def _holds(piece: _Piece, known: Mapping[str, Value]) -> bool:
+    assert piece.name is not None
+    value, other = known[piece.name], known[piece.other]
+    assert isinstance(value, float | int)
+    assert isinstance(other, float | int)
+    if not (_differ(STYLES, piece.style, value, other) or _differ(FINER, piece.style, value, other)):
+        return False
+    return piece.relation == "against" or (value > other) == (piece.relation == "over")
+
+
+def _differ(styles: Mapping[str, Style], style: str, value: Value, other: Value) -> bool:
+    write = styles["n" if style == "when" else style]
+    return write(value, date.min, "en") != write(other, date.min, "en")
+
+
+_COMPARED: Final = re.compile(r"(\w+) (against|over|under) (\w+)")
 
 
 @cache
-def _pieces(pattern: str) -> tuple[tuple[str, str | None, str | None], ...]:
-    """A pattern as (text, name of the feature that follows it, how it is written); a catalogue has some hundreds."""
-    return tuple((literal, name, style) for literal, name, style, _ in string.Formatter().parse(pattern))
+def _pieces(pattern: str) -> tuple[_Piece, ...]:
+    """A pattern in its pieces; a catalogue has some hundreds."""
+    return tuple(
+        _piece(literal, name, style or "text") for literal, name, style, _ in string.Formatter().parse(pattern)
+    )
 
 
-def _amount(value: Value, style: str | None, as_of: date, language: Language) -> str:
-    nought, bar, else_ = (style or "").partition("|")
+def _piece(literal: str, name: str | None, style: str) -> _Piece:
+    compared = _COMPARED.fullmatch(style)
+    return _Piece(literal, name, style) if compared is None else _Piece(literal, name, *compared.groups())
+
+
+def _finer(pattern: str, known: Mapping[str, Value]) -> frozenset[str]:
+    """The features that take one more decimal, for they would read like what they are held against.
+
+    A whole number is told as such beside one that is none.
+    """
+    finer = set[str]()
+    for piece in _pieces(pattern):
+        pair = [str(piece.name), piece.other] if piece.relation else []
+        if pair and not _differ(STYLES, piece.style, *(known[name] for name in pair)):
+            finer |= {name for name in pair if piece.style == "hours" or not _is_whole(known[name])}
+    return frozenset(finer)
+
+
+def _is_whole(value: Value) -> bool:
+    return isinstance(value, float | int) and float(value).is_integer()
+
+
+def _amount(value: Value, style: str, as_of: date, language: Language, *, finely: bool = False) -> str:
+    nought, bar, else_ = style.partition("|")
     if bar:
         return else_ if value else nought
-    return STYLES[style or "text"](value, as_of, language)
+    return (FINER if finely else STYLES)[style](value, as_of, language)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -99,19 +166,18 @@ _ONE: Final = "\ue000"  # stands behind a rendered 1 until its noun and verb agr
 _ONE_NOUN: Final = re.compile(
     rf"{_ONE}( (?:paid |open |late |failed )?)({'|'.join(_SINGULAR)})\b(?: ({'|'.join(_VERBS)})\b)?"
 )
-_THERE_ARE_0: Final = re.compile(r"there are 0\b")
+_THERE_ARE_0: Final = re.compile(r"there are 0(?!\.?\d)")
 _THERE_ARE_1: Final = re.compile(rf"there are ((?:less than )?1{_ONE})")
 _ONE_OF: Final = re.compile(rf"{_ONE}( of [^.,;:()]*?) ({'|'.join(_VERBS)})\b")
 
 
 def _english(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
-    text = ""
-    for literal, name, style in _pieces(pattern):
+    text, finer = "", _finer(pattern, known)
+    for literal, name, style, *_ in _pieces(pattern):
         text += literal
         if name is None:
             continue
-        value = known[name]
-        rendered = _amount(value, style, as_of, "en")
+        rendered = _amount(known[name], style, as_of, "en", finely=name in finer)
         one = style == "n" and rendered in ("1", "less than 1")
         if style == "n" and not text and rendered.isdecimal() and int(rendered) < len(_SMALL):
             rendered = _SMALL[int(rendered)]
@@ -143,16 +209,15 @@ _SPOKEN: Final = {
     "提了 0 张工单": "没有提过工单",
     "平时是 0 张": "平时没有",
     "平时是不到 1 张": "平时不到 1 张",
-    "没有提过工单,平时没有": "没有提过工单,平时也没有",
 }
 
 
 def _chinese(pattern: str, known: Mapping[str, Value], as_of: date) -> str:
-    text = ""
-    for literal, name, style in _pieces(pattern):
+    text, finer = "", _finer(pattern, known)
+    for literal, name, style, *_ in _pieces(pattern):
         text = _beside(text, _HAN_GAP.sub("", literal))  # the name of a page group was set into its pattern with one
         if name is not None:
-            text = _beside(text, _amount(known[name], style, as_of, "zh"))
+            text = _beside(text, _amount(known[name], style, as_of, "zh", finely=name in finer))
     for counted, spoken in _SPOKEN.items():
         text = text.replace(counted, spoken)
     return text

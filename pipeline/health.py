@@ -8,8 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from models.errors import ModelRefusal, NoChampion, TrackingFailed
+from models.errors import ModelRefusal, NoChampion, TrackingFailed, UnusableScorer
 from models.registry import load_champion
+from models.transformer import Transformer
 from pipeline.amounts import STYLES
 from pipeline.errors import ExpectedError, FailedError, StoreMissing, UsageError
 from pipeline.files import find
@@ -82,7 +83,10 @@ def examine(config: Path, max_age: str | None, now: datetime) -> Health:
     except UsageError as error:
         return Health((*findings, Finding("settings", False, str(error))))
     findings.append(Finding("settings", True, str(config)))
-    findings += [_tables(settings), _champion(settings), _store(settings, oldest, now), _disk(settings)]
+    findings.append(_tables(settings))
+    if settings.sentiment.model:
+        findings.append(_scorer(settings))
+    findings += [_champion(settings), _store(settings, oldest, now), _disk(settings)]
     return Health(tuple(findings))
 
 
@@ -107,6 +111,16 @@ def _size(settings: Settings, table: str) -> str:
     if isinstance(source, SqlSource):
         return "by sql"
     return f"{sum(file.stat().st_size for file in find(settings.folder, source)) / 1e6:,.1f} MB"
+
+
+def _scorer(settings: Settings) -> Finding:
+    """Whether the named model judges a text: some of its files are only read then."""
+    try:
+        model = Transformer.load(settings.sentiment.model, settings.folder, settings.engine.threads)
+        model.polarity(["Thank you."])
+    except UnusableScorer as error:
+        return Finding("sentiment", False, str(error))
+    return Finding("sentiment", True, f"{model.name}, version {model.version}")
 
 
 def _champion(settings: Settings) -> Finding:

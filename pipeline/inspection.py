@@ -16,8 +16,10 @@ from features.timeline import Moment
 from features.versions import History
 from models.training import LEAST_DEPARTURES
 from pipeline.absences import why_absent
+from pipeline.agreement import foretold
 from pipeline.checks import check_contract
 from pipeline.freshness import lost_days, stale_tables
+from pipeline.learned_tone import untimed_ratings
 from pipeline.pauses import pauses
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -94,13 +96,15 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         if any(violation.severity is Severity.FATAL for violation in violations):
             return Inspection(violations, {}, {}, today, None, (), {}, _unused(settings))
         log.step("count departures")
-        add_sentiment(opened, settings, log.step)
+        scorer = add_sentiment(opened, settings, log.step)
         past = history(opened, settings)
         moment = past.rules.moment(today)
         there, absent = _features(past, settings, moment)
         covered = coverage(past)
         silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364), *pauses(past, today)]
-        silent += unjudged(past, moment)
+        silent += [*unjudged(past, moment), *untimed_ratings(past)]
+        log.step("look at the champion")
+        silent += foretold(settings, scorer)
         return Inspection(
             violations=_fatal_first([*violations, *silent]),
             rows={name: int(table.count().execute()) for name, table in opened.tables.items()},

@@ -1,5 +1,7 @@
 """Judgements of texts, each made once: kept in a file that holds digests and no text."""
 
+import functools
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -17,6 +19,8 @@ import pyarrow.parquet as pq
 __all__ = ["Progress", "Scorer", "digest", "judged"]
 
 Progress = Callable[[str, int, int], None]
+
+_LOGGER: Final = logging.getLogger("churn")
 
 _AT_ONCE: Final = 1_000
 _SECONDS_BETWEEN_SAVES: Final = 60
@@ -63,7 +67,9 @@ def judged(engine: Any, texts: ir.Table, scorer: Scorer, folder: Path, progress:
         parts.append(pa.table([*(batch[key] for key in scorer.keys), *scorer.judge(batch)], schema=scorer.schema))
         done += batch.num_rows
         if done == count or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-            _keep(pa.concat_tables(parts), file)
+            failure = _keep(pa.concat_tables(parts), file)
+            if failure is not None and progress is not None:  # of processes side by side one has a progress to tell
+                _tell(folder, failure.strerror or str(failure))
             saved = time.monotonic()
     return ibis.memtable(pa.concat_tables(parts))
 
@@ -79,14 +85,30 @@ def _kept(engine: Any, file: Path, schema: pa.Schema) -> ir.Table:
     return kept
 
 
-def _keep(judgements: pa.Table, file: Path) -> None:
-    """Put the judgements in place at once, so that nobody reads half a file; of two that write, the last one stays."""
+def _keep(judgements: pa.Table, file: Path) -> OSError | None:
+    """Put the judgements in place at once, so that nobody reads half a file; of two that write, the last one stays.
+
+    What kept it from being written is no reason to stop: it costs the next night some time, and this one nothing.
+    """
     draft = file.with_name(f"{file.name}.{os.getpid()}")
-    with suppress(OSError):  # a cache that cannot be written costs the next night some time, and this one nothing
+    failure = None
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(judgements, draft)
         draft.replace(file)
-        for older in sorted(file.parent.glob(_LEARNED), key=lambda path: path.stat().st_mtime)[:-_KEPT_LEARNED]:
-            older.unlink()
+    except OSError as error:
+        failure = error
     with suppress(OSError):
         draft.unlink(missing_ok=True)
+        for older in sorted(file.parent.glob(_LEARNED), key=lambda path: path.stat().st_mtime)[:-_KEPT_LEARNED]:
+            older.unlink()
+    return failure
+
+
+@functools.cache
+def _tell(folder: Path, reason: str) -> None:
+    """Once for all scorers, and however often they save."""
+    _LOGGER.warning(
+        f"warning: judgements of ticket texts cannot be kept in {folder}: {reason}. Until they can, each run judges "
+        "all texts again. Give the right to write there, free some space, or name another folder in [data] cache."
+    )

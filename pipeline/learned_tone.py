@@ -1,21 +1,23 @@
 """The tone of tickets as a company's own customers mean it: learned from their ratings, where that is better."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from features.contract import RECORDED_AT
+from features.contract import RECORDED_AT, Severity
 from features.timeline import Moment
 from features.versions import History, recorded_at
-from models.sentiment_model import Comparison, SentimentModel, compare, learn
+from models.sentiment_model import Comparison, SentimentModel, TooFewRatings, compare, learn
 from pipeline.judgements import Progress, Scorer, digest, judged
 from pipeline.settings import Settings
 from pipeline.sources import Opened, copied
+from pipeline.violation import Violation
 
-__all__ = ["learn_tone", "rated_texts", "use_tone"]
+__all__ = ["Found", "NotTried", "learn_tone", "rated_texts", "untimed_ratings", "use_tone"]
 
 _MOST_RATED: Final = 20_000
 """Tickets rated last that are learned from: more teach little more, and take a minute each time."""
@@ -23,24 +25,73 @@ _MOST_RATED: Final = 20_000
 _SCHEMA: Final = pa.schema({"digest": pa.string(), "group": pa.string(), "sentiment": pa.float64()})
 
 
+_MOST_UNTIMED: Final = 0.05
+
+
+@dataclass(frozen=True)
+class NotTried:
+    """Why there was no trial, although tickets are rated."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return f"Tone of tickets: nothing is learned from ratings: {self.why}."
+
+    def as_record(self) -> dict[str, Any]:
+        """The reason as plain data."""
+        return {"not_tried": self.why, "is_better": False}
+
+
+Found = Comparison | TooFewRatings | NotTried
+"""What came of the wish to learn from ratings."""
+
+
 def learn_tone(
-    opened: Opened, past: History, moment: Moment, base: str | None
-) -> tuple[SentimentModel | None, Comparison | None]:
+    opened: Opened, past: History, moment: Moment, base: str | None, *, learns: bool = True
+) -> tuple[SentimentModel | None, Found | None]:
     """A scorer learned from the ratings known at the moment, where it is better than `base`; and what the trial found.
 
-    Neither where the company has its own judgements, or no ratings with a time.
+    Neither where there are no words (`base` is None) or no ratings. `learns` is what the settings say of it.
     """
-    if base is None:
+    if base is None or not past.has("tickets.csat"):
         return None, None
-    if not past.has("tickets.csat", "tickets.csat_at", "tickets.sentiment", "tickets.text"):
-        return None, None
+    if not learns:
+        return None, NotTried("[sentiment] learn = false")
     if "sentiment" in opened.raw["tickets"].columns:
+        return None, NotTried("tickets.sentiment is your own judgement of them, and it is used")
+    ratings, untimed = _ratings(past)
+    if not ratings:
         return None, None
+    if ratings == untimed:
+        return None, NotTried("they have no time. Give tickets.csat_at, when each was given")
     rated = rated_texts(past, moment)
-    comparison = compare(rated, base)
-    if comparison is None or not comparison.is_better:
-        return None, comparison
-    return learn(rated, base), comparison
+    found = compare(rated, base)
+    better = isinstance(found, Comparison) and found.is_better
+    return learn(rated, base) if better else None, found
+
+
+def untimed_ratings(past: History) -> list[Violation]:
+    """A warning where ratings have no time of their own: nobody knows since when they have been there."""
+    if not past.has("tickets.csat"):
+        return []
+    ratings, untimed = _ratings(past)
+    if untimed <= _MOST_UNTIMED * ratings:
+        return []
+    has_column = past.has("tickets.csat_at")
+    rule = "is missing although the ticket is rated" if has_column else "is not given although tickets are rated"
+    teaches = "only how they change is known, from the versions of tickets, and the tone of words is not learned"
+    lost = teaches if not has_column and past.may_teach("tickets.csat") else "such a rating counts for nothing"
+    remedy = f"Without the time when it was given, {lost}. Bring it, or map its column in [data.columns.tickets]."
+    return [Violation("tickets", "csat_at", rule, untimed, ratings, (), remedy, Severity.WARN)]
+
+
+def _ratings(past: History) -> tuple[int, int]:
+    """How many tickets are rated, and how many of these ratings have no time. Of several versions each counts."""
+    tickets = past.tables["tickets"]
+    is_rated = tickets["csat"].notnull()
+    untimed = is_rated & tickets["csat_at"].isnull() if past.has("tickets.csat_at") else is_rated
+    counted = tickets.aggregate(ratings=is_rated.sum(), untimed=untimed.sum()).fill_null(0).execute().iloc[0]
+    return int(counted["ratings"]), int(counted["untimed"])
 
 
 def use_tone(opened: Opened, settings: Settings, tone: SentimentModel, progress: Progress | None = None) -> None:
@@ -85,15 +136,16 @@ def _first_groups(tickets: ir.Table) -> ir.Table:
 
 
 def rated_texts(past: History, moment: Moment) -> pd.DataFrame:
-    """The customers' texts in the tickets rated last, as `compare` and `learn` need them."""
+    """The customers' texts in the tickets rated last, as `compare` and `learn` need them; a ticket without has none."""
     tickets = past.known("tickets", moment)
     tickets = tickets.filter(tickets["csat"].notnull() & tickets["csat_at"].notnull())
     tickets = tickets.order_by(ibis.desc("csat_at"), "ticket_id").limit(_MOST_RATED).cache()
-    words = tickets.select("ticket_id", "text", "sentiment")
+    words = tickets.select("ticket_id", "text", "sentiment", said_at="opened_at")
     if past.has("ticket_messages.sentiment"):
         messages = past.known("ticket_messages", moment)
-        words = words.union(messages.select("ticket_id", "text", "sentiment"), distinct=True)
-    words = words.filter(words["sentiment"].notnull()).rename(polarity="sentiment")
+        messages = messages.filter(messages["author"] == "customer").semi_join(tickets, "ticket_id")
+        words = words.union(messages.select("ticket_id", "text", "sentiment", said_at="sent_at"))
+    words = words.group_by("ticket_id", "text", polarity="sentiment").agg(said_at=ibis._["said_at"].min())
     about = tickets.select("ticket_id", "account_id", "opened_at", "csat", "csat_at", group=_group(tickets))
     joined = words.inner_join(about, "ticket_id")
     frame: pd.DataFrame = joined.order_by("csat_at", "ticket_id", "text").to_pandas()

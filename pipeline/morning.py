@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from rich.cells import cell_len, set_cell_size
 from sqlalchemy import Engine
 
-from pipeline.amounts import STYLES, money_word, plain_odds
+from pipeline.amounts import STYLES, Language, money_word, plain_odds
 from pipeline.schema import UNSCORED
 from pipeline.skill import by_rules, skill_line
 from pipeline.store import AccountNight, Entry, Night, account, catalogue, most_at_stake, night, reading
@@ -161,8 +161,11 @@ def _percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
-    """One account of a night with its risk and all that can be said of it; None where it is not in the night."""
+def account_page(engine: Engine, account_id: str, shown: Night, language: Language = "en") -> str | None:
+    """One account of a night with its risk and all that can be said of it; None where it is not in the night.
+
+    The reasons and their weights are told in the language.
+    """
     with reading(engine) as connection:
         words = catalogue(connection, shown)
         found = account(connection, shown, account_id)
@@ -192,7 +195,8 @@ def account_page(engine: Engine, account_id: str, shown: Night) -> str | None:
     if found.band:
         begin = f"; medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
         lines.append(f"Band {found.band}{'' if rules else begin}.")
-    return "\n".join([*lines, "", *_reasons(found, words, shown), "What the words mean: churn explain --help"])
+    lines += ["", *_reasons(found, words, shown, language), "What the words mean: churn explain --help"]
+    return "\n".join(lines)
 
 
 def account_record(engine: Engine, account_id: str, shown: Night) -> dict[str, Any]:
@@ -202,10 +206,10 @@ def account_record(engine: Engine, account_id: str, shown: Night) -> dict[str, A
     return {} if found is None else {"as_of": str(shown.as_of), "model_version": shown.model_version, **asdict(found)}
 
 
-def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night) -> Iterator[str]:
+def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night, language: Language) -> Iterator[str]:
     """The sentences of the list first, in its order and with its weights; every column of log-odds adds up."""
     log_odds, base = found.log_odds or 0.0, found.base_log_odds or 0.0
-    said = all_sentences(found.reasons, words["features"], found.facts, shown.as_of)
+    said = all_sentences(found.reasons, words["features"], found.facts, shown.as_of, language)
     numbers = by_rules(shown.headline) is None
 
     def percent(log_odds: float) -> str:
@@ -214,8 +218,8 @@ def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night) -> Ite
     blank = " " * len(percent(0.0))
     yield f"log-odds{'  without it' if numbers else ''}"
     for each in said:
-        kind = weight(each.contribution, said[0].contribution)
-        yield f"{each.contribution:+8.3f}{percent(log_odds - each.contribution)}  {kind:<18}  {each.text}"
+        kind = set_cell_size(weight(each.contribution, said[0].contribution, language), 18)
+        yield f"{each.contribution:+8.3f}{percent(log_odds - each.contribution)}  {kind}  {each.text}"
     rest = log_odds - base - math.fsum(each.contribution for each in said)
     yield f"{rest:+8.3f}{blank}{'':<22}other, taken together"
     yield f"{base:+8.3f}{blank}{'':<22}where every account starts"

@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from features.build import DEFINITIONS, Recipe, catalogue
+from features.build import Recipe, catalogue
 from features.contract import RECORDED_AT
 from features.outages import coverage
 from features.versions import History
 from models.churn_model import ChurnModel
 from models.reasons import Reasons
 from models.registry import load_champion
+from pipeline.agreement import refuse_other_question, refuse_other_scorer
 from pipeline.book import make_book
 from pipeline.caveats import caveats, hindsight
 from pipeline.checks import check_contract, refuse_fatal
@@ -163,25 +164,8 @@ def see(
         When the settings ask another question than the model answers, or its tables, columns or ticket scorer are gone.
     """
     remembered = model.about
-    if remembered.get("definitions") != DEFINITIONS:
-        raise RefusedError(
-            f"The model learned from features as they were defined before ({remembered.get('definitions', 'unnamed')}, "
-            f"now {DEFINITIONS}); the same names mean something else now. Train again: churn train."
-        )
-    for name, value in settings.question().items():
-        trained = remembered["question"].get(name)
-        if trained != value:
-            section, _, key = name.partition(".")
-            raise RefusedError(
-                f"[{section}] {key} = {value!r}, but the champion was trained for {trained!r}: its risks would "
-                "answer another question. Train again (churn train), or put the setting back."
-            )
-    scorer = add_sentiment(opened, settings, progress)
-    if scorer != remembered["scorer"]:
-        raise RefusedError(
-            f"Ticket texts are judged by {scorer or 'nobody, for there are none'}, but the champion learned from "
-            f"{remembered['scorer'] or 'none'}. Bring the tables as they were, or train again: churn train."
-        )
+    refuse_other_question(settings, model)
+    refuse_other_scorer(add_sentiment(opened, settings, progress), model)
     if model.tone is not None:
         use_tone(opened, settings, model.tone, progress)
     for name in remembered["versioned"]:

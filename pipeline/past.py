@@ -23,10 +23,10 @@ from features.labels import spells_today
 from features.outages import Coverage, coverage
 from features.training_set import labelled_snapshot
 from features.versions import History
-from models.sentiment_model import Comparison, SentimentModel
+from models.sentiment_model import SentimentModel
 from pipeline.errors import FailedError
 from pipeline.judgements import Progress
-from pipeline.learned_tone import learn_tone, use_tone
+from pipeline.learned_tone import Found, learn_tone, use_tone
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import Opened, history, open_sources
@@ -60,7 +60,7 @@ class Past:
     spells: ir.Table | None
     covered: Coverage
     tone: SentimentModel | None = None
-    compared: Comparison | None = None
+    compared: Found | None = None
 
     @classmethod
     def of(
@@ -80,7 +80,7 @@ class Past:
         compared = None
         if like is None:
             moment = past.rules.moment(today)
-            tone, compared = learn_tone(opened, past, moment, scorer if settings.sentiment.learn else None)
+            tone, compared = learn_tone(opened, past, moment, scorer, learns=settings.sentiment.learn)
             like = Shared(largest(past, moment), coverage(past), tone)
         if like.tone is not None:
             use_tone(opened, settings, like.tone, progress)

@@ -171,6 +171,7 @@ def read_settings(path: Path) -> Settings:
     if "folder" in content:
         raise UsageError(f"{path}: unknown key folder")
     _refuse_unknown_variables()
+    _refuse_worded_booleans(path, content)
     try:
         return Settings(**content, folder=path.parent.resolve())
     except ValidationError as error:
@@ -185,13 +186,19 @@ def read_settings(path: Path) -> Settings:
 
 
 def _refuse_unknown_variables() -> None:
-    """pydantic-settings ignores variables it cannot place, so a typo would silently do nothing."""
-    known = [f"{_ENV_PREFIX}{section}__{key}".upper() for section, key in _known_keys()]
+    """pydantic-settings ignores variables it cannot place, so a typo would silently do nothing.
+
+    One underscore where two belong is such a typo; what else begins with CHURN_ may be another program's.
+    """
+    known = [f"{_ENV_PREFIX}{section}__{key}".upper() for section, key, _ in _known_keys()]
+    plain = {_plainly(name) for name in known}
+    sections = "|".join(Settings.model_fields).upper()
+    ours = re.compile(rf"{_ENV_PREFIX}|CHURN_({sections})__")
     pages = f"{_ENV_PREFIX}PAGES"
     unknown = [
         name
         for name in sorted(os.environ)
-        if name.upper().startswith(_ENV_PREFIX)
+        if ours.match(name.upper()) or _plainly(name) in plain
         if name.upper() not in known and name.upper() != pages and not name.upper().startswith(f"{pages}__")
     ]
     if unknown:
@@ -199,12 +206,29 @@ def _refuse_unknown_variables() -> None:
         raise UsageError(f"The environment cannot be used:\n{told}")
 
 
-def _known_keys() -> Iterator[tuple[str, str]]:
+def _plainly(name: str) -> str:
+    return name.upper().replace("__", "_")
+
+
+def _refuse_worded_booleans(path: Path, content: dict[str, Any]) -> None:
+    """In the environment all is text, so pydantic takes "no" for false; in the file it is a mistake, as "two" is."""
+    worded = [
+        f"  [{section}] {key} = {value!r}: write true or false, without quotes"
+        for section, key, kind in _known_keys()
+        if kind is bool and isinstance(content.get(section), dict)
+        if not isinstance(value := content[section].get(key, True), bool)
+    ]
+    if worded:
+        raise UsageError("\n".join([f"{path} cannot be used:", *worded]))
+
+
+def _known_keys() -> Iterator[tuple[str, str, Any]]:
+    """Section, key and type of each setting."""
     for section, field in Settings.model_fields.items():
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, Section):
-            for key in annotation.model_fields:
-                yield section, key
+            for key, described in annotation.model_fields.items():
+                yield section, key, described.annotation
 
 
 def _explained(error: ValidationError) -> Iterator[str]:

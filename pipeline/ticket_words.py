@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from features.aspects import as_bits
@@ -16,6 +17,7 @@ from features.own_words import own_words
 from features.sentiment import SCORER, judge
 from features.timeline import Moment
 from features.versions import History
+from models.sentiment_model import has_words
 from models.transformer import Transformer
 from pipeline.judgements import Progress, Scorer, digest, judged
 from pipeline.settings import Settings
@@ -26,11 +28,16 @@ __all__ = ["add_sentiment", "unjudged"]
 
 _A_YEAR: Final = timedelta(days=364)
 _MOST_UNJUDGED: Final = 0.05
+_MOST_WORDLESS: Final = 0.5  # tickets that were taken by telephone have none, and nothing is wrong
+_MOST_DRAWN: Final = 10_000
 _UNREAD: Final = "Only English and Chinese are read: what others of the last year speak of is missing."
 _TONELESS: Final = (
     "So is their tone, unless you bring a judgement of your own, from -1 to 1, as tickets.sentiment, or name a model "
     "that knows the language in [sentiment] model."
 )
+
+_WORDLESS: Final = "What these customers say, and how it sounds, is missing. Is text what the customer wrote?"
+_ELSEWHERE: Final = "Where the words lie in another table, give it as [data] ticket_messages."
 
 
 def add_sentiment(opened: Opened, settings: Settings, progress: Progress | None = None) -> str | None:
@@ -75,27 +82,40 @@ def add_sentiment(opened: Opened, settings: Settings, progress: Progress | None 
 
 
 def unjudged(past: History, moment: Moment) -> list[Violation]:
-    """A warning for each table of which many texts of the last year could not be read: something of them is missing."""
+    """Warnings for each table of which many texts of the last year could not be read: something of them is missing.
+
+    Those in other languages are told apart from those without words. Tickets have none where messages hold them.
+    """
     found = []
     for name in ("tickets", "ticket_messages"):
         if not past.has(f"{name}.aspects"):
             continue
         rows = past.known(name, moment)
-        rows = rows.filter((rows[CONTRACT[name].event_time] >= moment.midnight - _A_YEAR) & rows["text"].notnull())
+        rows = rows.filter(rows[CONTRACT[name].event_time] >= moment.midnight - _A_YEAR)
         if "author" in rows.columns:
             rows = rows.filter(rows["author"] == "customer")
         toneless = rows["sentiment"].isnull() if "sentiment" in rows.columns else ibis.literal(False)
+        is_mute = rows["text"].notnull() & rows["aspects"].isnull()
         counted = rows.aggregate(
-            texts=rows.count(),
-            mute=rows["aspects"].isnull().sum(),
-            toneless=(toneless & rows["aspects"].isnull()).sum(),
+            rows=rows.count(), texts=rows["text"].count(), mute=is_mute.sum(), toneless=(toneless & is_mute).sum()
         )
-        texts, mute, without_tone = (int(value) for value in counted.fill_null(0).execute().iloc[0])
-        if mute > _MOST_UNJUDGED * texts:
-            rule = "is in a language that is not read, or holds no words"
+        every, texts, mute, without_tone = (int(value) for value in counted.fill_null(0).execute().iloc[0])
+        unread = round(mute * _share_with_words(rows.filter(is_mute)))
+        if unread > _MOST_UNJUDGED * texts:
             remedy = f"{_UNREAD} {_TONELESS}" if without_tone > _MOST_UNJUDGED * texts else _UNREAD
-            found.append(Violation(name, "text", rule, mute, texts, (), remedy, Severity.WARN))
+            rule = "is in a language that is not read"
+            found.append(Violation(name, "text", rule, unread, texts, (), remedy, Severity.WARN))
+        wordless = every - texts + mute - unread
+        if wordless > _MOST_WORDLESS * every and not (name == "tickets" and "ticket_messages" in past.tables):
+            remedy = f"{_WORDLESS} {_ELSEWHERE}" if name == "tickets" else _WORDLESS
+            found.append(Violation(name, "text", "holds no words", wordless, every, (), remedy, Severity.WARN))
     return found
+
+
+def _share_with_words(mute: ir.Table) -> float:
+    """Of texts that nobody could read, the share that holds words: of all, or of so many, drawn by their digests."""
+    drawn = mute.order_by(digest(mute)).limit(_MOST_DRAWN).select("text").to_pyarrow()
+    return sum(map(has_words, drawn["text"].to_pylist())) / max(1, len(drawn))
 
 
 def _by_lexicon(batch: pa.RecordBatch) -> list[Any]:

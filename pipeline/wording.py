@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, Final
 
 from pipeline.amounts import Language, whole
-from pipeline.grammar import Value, named_in, told, written
+from pipeline.grammar import Value, can_be_said, named_in, told, written
 
 __all__ = ["Sentence", "all_sentences", "sentence", "top_sentences", "weight"]
 
@@ -81,12 +81,11 @@ def sentence(
     words = _words(record, reason, facts)
     if words is None:
         return None
-    known = {**facts, record["name"]: reason["value"]}
-    there = {name for name, value in known.items() if _known(value) is not None}
+    there = _there(record, reason, facts)
     pattern = told(words[language], there)
-    if not named_in(pattern) <= there:
+    if not can_be_said(pattern, there):
         return None
-    text = written(pattern, known, as_of, language)
+    text = written(pattern, there, as_of, language)
     return text if record["quotable"] else text + _INTERNAL[language]
 
 
@@ -218,7 +217,7 @@ def _alone(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]
     words = _words(record, reason, facts)
     assert words is not None
     name, contribution = record["name"], float(reason["contribution"])
-    named = named_in(told(words["en"], {name, *(fact for fact, value in facts.items() if _known(value) is not None)}))
+    named = named_in(told(words["en"], _there(record, reason, facts)))
     return _Group(
         said=Sentence(text, reason["family"], reason["feature"], contribution),
         tells=named or frozenset({name}),
@@ -249,6 +248,12 @@ def _words(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]
     if value == 1 or (counted and (whole(value) == 1 or within_one)):
         return cases.get("one", by_sign)
     return cases.get("over", by_sign) if record["unit"] == "share" and value > 1 else by_sign
+
+
+def _there(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]) -> Mapping[str, Value]:
+    """What is known of the account, the reason's own value among it."""
+    every = {**facts, record["name"]: reason["value"]}
+    return {name: value for name, value in every.items() if _known(value) is not None}
 
 
 def _known(value: Any) -> Value:

@@ -119,6 +119,7 @@ def mood(seen: Known, opened: Callable[[int, int], list[Row]], seen_for: Callabl
             364, seen_for(84, sum(in_thousandths(0.5 ** (age / 28)) for age in unhappy(364)))
         ),
         "days_since_negative_ticket": None if last is None else last + 1,
+        "toneless_tickets_364": len(opened(0, 364)) - len(read(0, 364)) or None,
     }
 
 

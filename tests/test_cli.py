@@ -288,6 +288,12 @@ def test_explain_shows_reasons_that_add_up(trained_demo: Path, listed: list[dict
     assert (row["account_id"], float(row["risk"])) == (record["account_id"], record["risk"])
 
 
+def test_explain_speaks_chinese(trained_demo: Path, listed: list[dict[str, str]]) -> None:
+    page = churn("explain", "-c", trained_demo, listed[0]["account_id"], "--language", "zh").stdout
+    assert "主要原因" in page
+    assert "main reason" not in page
+
+
 @pytest.mark.parametrize("arguments", [["explain", "A-00001"], ["explain", "A-00001", "--json"], ["doctor"]])
 def test_a_reader_that_has_gone_ends_the_command_quietly(arguments: list[str], trained_demo: Path) -> None:
     """`churn explain X | head -1`: no traceback, no remark of the interpreter, the status of a closed pipe."""

@@ -132,6 +132,29 @@ def test_reasons_carry_their_words(tmp_path: Path, store: Engine, language: str,
     ] == row["reasons"]
 
 
+def test_no_two_reasons_say_the_same(store: Engine, tmp_path: Path) -> None:
+    """As `churn explain` tells them: the fullest sentence speaks for its kin, which keep their contributions."""
+    made = booked(1)
+    use, _, rest = made.at[0, "reasons"]
+    made.at[0, "reasons"] = [
+        use | {"contribution": 0.5},
+        reason("usage", "active_days_28", 6.0, 0.3),
+        reason("usage", "active_days_7", 2.0, -0.2),
+        rest | {"contribution": sum(made.at[0, "families"].values()) - 0.6},
+    ]
+    publish(store, run("r2"), made, CATALOGUE, finished_at=NOW)
+    [row] = exported(store, tmp_path / "book.jsonl")
+    words = {each["feature"]: each.get("words") for each in row["reasons"]}
+    assert words == {
+        "active_days_trend": "Active on 6 of the last 28 days; 19 is normal for them.",
+        "active_days_28": None,
+        "active_days_7": "Active on 2 of the last 7 days; 19 of 28 is normal for them.",
+        "rest": None,
+    }
+    explained = row["base_log_odds"] + sum(each["contribution"] for each in row["reasons"])
+    assert explained == pytest.approx(row["log_odds"], abs=1e-9, rel=0)
+
+
 def test_contradicting_reasons_go_unworded_into_the_rest(store: Engine, tmp_path: Path) -> None:
     """They stay in the sum, and nobody reads that many open tickets speak for staying."""
     made = booked(1)

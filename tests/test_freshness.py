@@ -102,7 +102,8 @@ def test_what_decides_refuses_and_the_others_warn() -> None:
     assert str(refused.value) == (
         "The tables end too early; nothing was written.\n\n"
         "usage.occurred_at  has its newest row on 2026-10-13, 20 days before 2026-11-02; usually one comes every day\n"
-        "    Load the missing days, or look from the day after the newest row: --as-of 2026-10-14."
+        "    If rows of the days since are missing, load them. If there were none, look from the day after the newest "
+        "row: --as-of 2026-10-14."
     )
 
 

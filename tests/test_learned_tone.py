@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -17,11 +18,13 @@ import pytest
 from test_sentiment_model import BAD, GOOD, rated
 from tiny_transformer import write_transformer
 
+from features.contract import Severity
 from features.sentiment import score
 from models.registry import load_champion
-from models.sentiment_model import SentimentModel, learn
+from models.sentiment_model import SentimentModel, TooFewRatings, learn
 from models.transformer import Transformer
 from pipeline.errors import RefusedError
+from pipeline.inspection import inspect
 from pipeline.learned_tone import learn_tone, rated_texts, use_tone
 from pipeline.nightly import run_night, see
 from pipeline.past import Past, snapshot_frames
@@ -49,7 +52,7 @@ def company(folder: Path, tickets: pd.DataFrame, sections: str = "") -> Settings
 
 
 def tickets(**more: object) -> pd.DataFrame:
-    return rated().drop(columns=["group", "polarity"]).assign(**more)
+    return rated().drop(columns=["group", "polarity", "said_at"]).assign(**more)
 
 
 @contextmanager
@@ -128,7 +131,8 @@ def test_the_past_is_heard_as_the_settings_say(learns: bool, tmp_path: Path) -> 
     sources = open_sources(settings)
     try:
         past = Past.of(sources, settings, TODAY)
-        assert learns == (past.tone is not None) == (past.compared is not None)
+        assert learns == (past.tone is not None)
+        assert past.compared is not None
         dates = [date(2027, 1, 1) + timedelta(days=14 * place) for place in range(12)]
         alone = [past.snapshot(day) for day in dates[:2]]
         with open_log() as log:
@@ -153,21 +157,62 @@ def test_what_cannot_be_judged_stays_unjudged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "sections"),
+    ("table", "sections", "why"),
     [
-        (tickets(sentiment=0.1), ""),
-        (tickets().drop(columns="csat_at"), ""),
-        (tickets().drop(columns=["csat", "csat_at"]), ""),
-        (tickets(), "[sentiment]\nlearn = false\n"),
+        (tickets(sentiment=0.1), "", "tickets.sentiment is your own judgement of them"),
+        (tickets().drop(columns="csat_at"), "", "they have no time. Give tickets.csat_at"),
+        (tickets(csat_at=""), "", "they have no time. Give tickets.csat_at"),
+        (tickets().drop(columns=["csat", "csat_at"]), "", None),
+        (tickets(csat=""), "", None),
+        (tickets(), "[sentiment]\nlearn = false\n", "[sentiment] learn = false"),
+        (tickets().iloc[:400], "", "of 400 rated tickets the words of 400 could be judged, and 1,000 are needed"),
     ],
-    ids=["own judgement", "ratings without a time", "no ratings", "switched off"],
+    ids=["own judgement", "no column of times", "no times", "no column", "no ratings", "switched off", "too few"],
 )
-def test_nothing_is_learned(table: pd.DataFrame, sections: str, tmp_path: Path) -> None:
+def test_nothing_is_learned(table: pd.DataFrame, sections: str, why: str | None, tmp_path: Path) -> None:
+    """And it says why, unless nobody rates: there is nothing to say then."""
     settings = company(tmp_path, table, sections)
     with opened(settings) as (sources, scorer):
         past = history(sources, settings)
-        base = scorer if settings.sentiment.learn else None
-        assert (None, None) == learn_tone(sources, past, past.rules.moment(TODAY), base)
+        moment = past.rules.moment(TODAY)
+        tone, found = learn_tone(sources, past, moment, scorer, learns=settings.sentiment.learn)
+    assert tone is None
+    assert (why is None) == (found is None)
+    assert (why or "None") in str(found)
+
+
+def test_the_count_tells_languages_that_are_not_judged_from_tickets_without_words(tmp_path: Path) -> None:
+    table = tickets().iloc[:400]
+    table.loc[:99, "text"] = "Der Dienstplan ist schon wieder weg und niemand antwortet uns."
+    table.loc[100:149, "text"] = ""
+    settings = company(tmp_path, table)
+    with opened(settings) as (sources, scorer):
+        past = history(sources, settings)
+        _, found = learn_tone(sources, past, past.rules.moment(TODAY), scorer)
+    assert isinstance(found, TooFewRatings)
+    assert (400, 250, 100) == (found.rated, found.judged, found.unread)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (tickets().drop(columns="csat_at"), (1200, 1200)),
+        (tickets(csat_at=""), (1200, 1200)),
+        (tickets(csat_at=lambda rows: rows["csat_at"].where(rows.index % 10 != 0)), (120, 1200)),
+        (tickets(csat_at=lambda rows: rows["csat_at"].where(rows.index != 0)), None),
+        (tickets(), None),
+        (tickets(csat=""), None),
+        (tickets().drop(columns=["csat", "csat_at"]), None),
+    ],
+)
+def test_the_check_tells_ratings_without_a_time(
+    table: pd.DataFrame, told: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    """They teach nothing, and a company that brings them should know."""
+    with open_log(quiet=True) as log:
+        found = inspect(company(tmp_path, table), TODAY, log).violations
+    (*warned,) = ((each.failing, each.rows) for each in found if each.place == "tickets.csat_at")
+    assert ([] if told is None else [told]) == warned
 
 
 def test_a_rating_of_the_day_itself_is_not_known(tmp_path: Path) -> None:
@@ -178,6 +223,23 @@ def test_a_rating_of_the_day_itself_is_not_known(tmp_path: Path) -> None:
         known = rated_texts(past, past.rules.moment(newest.date()))
     assert known["csat_at"].max() < pd.Timestamp(newest.date())
     assert len(known) == (rated()["csat_at"] < pd.Timestamp(newest.date())).sum()
+
+
+def test_a_text_counts_from_the_day_on_which_it_was_first_said(tmp_path: Path) -> None:
+    """Of the ticket that is its opening; the message that repeats it is no second text."""
+    messages = pd.DataFrame({"message_id": ["M1", "M2"], "ticket_id": "T0", "author": "customer", "text": [BAD, GOOD]})
+    messages.assign(sent_at=["2026-01-01 09:00", "2026-01-05"]).to_csv(tmp_path / "messages.csv", index=False)
+    table = tickets()
+    table.loc[0, "text"] = BAD
+    company(tmp_path, table)
+    with (tmp_path / "churn.toml").open("a", encoding="utf-8") as more:
+        more.write('ticket_messages = "messages.csv"\n')
+    settings = read_settings(tmp_path / "churn.toml")
+    with opened(settings) as (sources, _):
+        past = history(sources, settings)
+        texts = rated_texts(past, past.rules.moment(TODAY))
+    said = texts[texts["ticket_id"] == "T0"].set_index("text")["said_at"]
+    assert {BAD: table.loc[0, "opened_at"], GOOD: pd.Timestamp("2026-01-05")} == said.to_dict()
 
 
 def test_a_named_model_judges_in_any_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,10 +320,40 @@ def test_another_base_is_another_model(trained_demo: Path, tmp_path: Path) -> No
     champion, _ = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
     sources = open_sources(settings)
     try:
-        with pytest.raises(RefusedError, match=r"judged by onnx-\w+, lexicon-3 of tickets.*learned from lexicon-3"):
+        with pytest.raises(RefusedError) as refused:
             see(sources, settings, champion)
     finally:
         sources.close()
+    told = str(refused.value)
+    assert re.search(r"judged by the model that \[sentiment\] model names \(onnx-\w+, lexicon-3\), in tickets", told)
+    assert "the champion learned from words judged by our word lists (lexicon-3), in tickets" in told
+    with open_log(quiet=True) as log:
+        (foretold,) = (each for each in inspect(settings, None, log).violations if each.place == "champion")
+    assert told in foretold.told()
+    assert Severity.WARN is foretold.severity
+
+
+@pytest.mark.parametrize(
+    ("section", "update", "told"),
+    [
+        ("churn", {"horizon_days": 61}, "[churn] horizon_days = 61, but the champion was trained for 60"),
+        ("tracking", {"model": "nobody-has-trained-it"}, None),
+        ("tracking", {"uri": "sqlite:///nowhere.db"}, None),
+        ("sentiment", {}, None),
+    ],
+)
+def test_the_check_foretells_that_a_night_will_be_refused(
+    section: str, update: dict[str, object], told: str | None, trained_demo: Path
+) -> None:
+    """As far as settings and the scorer decide it; where nothing was trained there is nothing to foretell."""
+    settings = read_settings(trained_demo)
+    changed = getattr(settings, section).model_copy(update=update)
+    with open_log(quiet=True) as log:
+        found = inspect(settings.model_copy(update={section: changed}), None, log).violations
+    champions = [each for each in found if each.place == "champion"]
+    assert (told is None) == (not champions)
+    assert all(told in each.told() for each in champions if told is not None)
+    assert not (trained_demo.parent / "nowhere.db").exists()
 
 
 def test_a_saved_champion_brings_its_scorer(trained_demo: Path, tmp_path: Path) -> None:

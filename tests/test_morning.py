@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, reason, run, scored
 from sqlalchemy import Engine
 
@@ -53,6 +54,25 @@ def shown_account(store: Engine, account_id: str) -> str:
         header = night(connection)
     assert header is not None
     return account_page(store, account_id, header) or ""
+
+
+def test_an_account_is_told_in_chinese_where_that_is_asked_for(store: Engine) -> None:
+    """Sentences and what stands beside them; the columns stay below one another on a terminal."""
+    made = make_book(scored(1), bands=BANDS, new_days=28, as_of=NIGHT)
+    use, tickets, rest = made.at[0, "reasons"]
+    rest["contribution"] += use["contribution"] + tickets["contribution"] - 0.75
+    use["contribution"], tickets["contribution"] = 0.5, 0.25
+    publish(store, run("r1", **HEADLINE), made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        header = night(connection)
+    assert header is not None
+    page = (account_page(store, "A-00000", header, "zh") or "").splitlines()
+    first, second = (line for line in page if line.endswith("。"))
+    assert first.split()[-5:] == ["近", "28", "天只有", "6", "天在用,平时是", "19", "天。"][-5:]
+    assert "主要原因" in first
+    assert "也有影响" in second
+    assert cell_len(first[: first.index("近")]) == cell_len(second[: second.index("近")])
+    assert cell_len(first[: first.index("近")]) == len("log-odds  without it") + len(f"  {'':<18}  ")
 
 
 def group_of_three() -> Any:
@@ -224,6 +244,15 @@ def test_an_order_no_better_than_chance_is_called_that() -> None:
         "churn backtest"
     )
     assert "found 33 %" in skill_line({"backtest": skill | {"auc": {"value": 0.7, "low": 0.6, "high": 0.8}}})
+
+
+def test_too_few_tested_departures_are_told_apart_from_those_known() -> None:
+    """Of 58 that the tables hold 17 may be tested: whoever reads both should know where the others are."""
+    told = skill_line({"backtest": {"enough": False, "departures": 17}})
+    assert told == (
+        "How good is this? Too few departures to say: 17 came after the dates tested, those before are what the models "
+        "learned from.   churn backtest"
+    )
 
 
 def test_the_skill_line_hides_no_simple_list() -> None:

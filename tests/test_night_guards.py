@@ -87,7 +87,8 @@ def test_far_behind_the_newest_row_nothing_is_scored_or_learned(
     assert 3 == answer.exit_status, answer.stderr
     assert (
         "usage.occurred_at  has its newest row on 2026-11-01, 30 days before 2026-12-01; usually one comes every day\n"
-        "    Load the missing days, or look from the day after the newest row: --as-of 2026-11-02."
+        "    If rows of the days since are missing, load them. If there were none, look from the day after the newest "
+        "row: --as-of 2026-11-02."
     ) in answer.message + answer.stdout
     assert [] == list(tmp_path.iterdir())
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from models.errors import CorruptModel
-from models.sentiment_model import GROUPS, SentimentModel, compare, learn
+from models.sentiment_model import GROUPS, Comparison, SentimentModel, TooFewRatings, compare, learn
 
 BEGAN = datetime(2026, 1, 1)  # noqa: DTZ001 - instants are naive UTC
 BAD, GOOD = "the rota widget resets itself", "the rota widget prints in colour"
@@ -35,6 +35,7 @@ def rated(accounts: int = 120, each: int = 10, *, tells: bool = True, noise: flo
                 "polarity": float(draw.normal(0.0, 0.1)),
                 "csat": float(draw.choice([1, 2] if is_bad else [4, 5])),
                 "opened_at": opened_at,
+                "said_at": opened_at,
                 "csat_at": opened_at + timedelta(days=2),
             }
         )
@@ -76,7 +77,7 @@ def test_the_general_scorer_goes_on_counting(learned: SentimentModel) -> None:
 def test_used_where_it_is_better(ratings: pd.DataFrame) -> None:
     """Learned from the earlier seven tenths, tested on tickets that were opened after them."""
     found = compare(ratings, "lexicon")
-    assert found is not None
+    assert isinstance(found, Comparison)
     assert found.is_better
     assert found.learned > 0.9
     assert found.base == pytest.approx(0.5, abs=0.1)
@@ -86,7 +87,7 @@ def test_used_where_it_is_better(ratings: pd.DataFrame) -> None:
 
 def test_not_used_where_ratings_have_nothing_to_do_with_the_words() -> None:
     found = compare(rated(tells=False), "lexicon")
-    assert found is not None
+    assert isinstance(found, Comparison)
     assert not found.is_better
     assert "it is not used" in str(found)
 
@@ -97,18 +98,56 @@ def test_a_rating_given_later_does_not_help_to_pass_the_test(ratings: pd.DataFra
     turned = ratings.copy()
     turned.loc[turned["opened_at"] >= cut, "csat"] = 6 - turned["csat"]
     found = compare(turned, "lexicon")
-    assert found is not None
+    assert isinstance(found, Comparison)
     assert found.learned < 0.1
     assert not found.is_better
 
 
+def test_a_message_sent_later_does_not_help_to_pass_the_test(ratings: pd.DataFrame) -> None:
+    """In a ticket that was rated before the cut, but of words that nobody had written by then."""
+    cut = ratings["csat_at"].quantile(0.7)
+    first = ratings.assign(text="please have a look")
+    later = ratings[ratings["csat_at"] < cut].assign(said_at=cut + timedelta(days=1))
+    tested = ratings[ratings["opened_at"] >= cut]
+    found = compare(pd.concat([first[first["csat_at"] < cut], later, tested], ignore_index=True), "lexicon")
+    assert isinstance(found, Comparison)
+    assert found.learned < 0.6
+
+
 @pytest.mark.parametrize(
-    "table",
-    [rated(each=8), rated().assign(csat=5.0), rated().assign(csat=3.0)],
-    ids=["960 tickets", "all of them good", "neither good nor bad"],
+    ("table", "told"),
+    [
+        (rated(each=8), "of 960 rated tickets the words of 960 could be judged, and 1,000 are needed."),
+        (rated().assign(csat=5.0), "1,200 rated well (4 or 5) and 0 badly (1 or 2)"),
+        (rated().assign(csat=3.0), "0 rated well (4 or 5) and 0 badly (1 or 2)"),
+        (rated().iloc[:0], "no ticket is rated"),
+    ],
+    ids=["960 tickets", "all of them good", "neither good nor bad", "none"],
 )
-def test_too_little_to_learn_from(table: pd.DataFrame) -> None:
-    assert compare(table, "lexicon") is None
+def test_too_little_to_learn_from(table: pd.DataFrame, told: str) -> None:
+    """It says how much there is, and how much it takes."""
+    found = compare(table, "lexicon")
+    assert isinstance(found, TooFewRatings)
+    assert told in str(found)
+
+
+def test_ratings_of_words_that_nobody_judged_do_not_count() -> None:
+    """A rating of a German ticket teaches nothing, nor that of one without words; they are told apart."""
+    table = rated()
+    table.loc[:399, ["text", "polarity"]] = ["Der Plan ist weg", np.nan]
+    table.loc[400:499, ["text", "polarity"]] = ["12:30", np.nan]
+    table.loc[500:509, ["text", "polarity"]] = [None, np.nan]
+    found = compare(table, "lexicon")
+    assert isinstance(found, TooFewRatings)
+    assert (1200, 690, 400) == (found.rated, found.judged, found.unread)
+    assert "400 are in a language that is not judged, 110 hold no words" in str(found)
+    assert "[sentiment] model" in str(found)
+    assert "[sentiment] model" not in str(compare(rated(each=8), "lexicon"))
+    assert found.as_record()["unread"] == 400
+    half = rated(each=20)
+    half.loc[:9, ["text", "polarity"]] = [None, np.nan]
+    assert isinstance(compare(half, "lexicon"), Comparison)
+    assert isinstance(learn(half, "lexicon"), SentimentModel)
 
 
 def test_the_ratings_of_an_account_have_no_part_in_how_its_words_sound(

@@ -55,6 +55,8 @@ def test_two_tables_are_enough(file: Path) -> None:
             '[churn]\nhorizon_days = "two months"\n',
             "[churn] horizon_days = 'two months': Input should be a valid integer",
         ),
+        ('[sentiment]\nlearn = "no"\n', "[sentiment] learn = 'no': write true or false, without quotes"),
+        ("[run]\ndemo = 1\n", "[run] demo = 1: write true or false"),
         ("[churn]\nhorizon_days = 0\n", "[churn] horizon_days = 0: Input should be greater than or equal to 1"),
         ('[churn]\nevent = "cancelled"\n', "[churn] event = 'cancelled': Input should be 'ended' or 'notice'"),
         ("tickets = 7\n", "[data] tickets = 7: "),
@@ -162,6 +164,11 @@ def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.Monk
         ("CHURN__STORE__URL", "", "[store] url = '': String should have at least 1 character"),
         ("CHURN__BOOK__VALUE_EVENTS", "order", "CHURN__BOOK__VALUE_EVENTS"),
         ("CHURN__DATA__COLUMNS", "{", "written as JSON"),
+        ("CHURN_STORE__URL", "x", "CHURN_STORE__URL names no setting; did you mean CHURN__STORE__URL?"),
+        ("CHURN_STORE_URL", "x", "CHURN_STORE_URL names no setting; did you mean CHURN__STORE__URL?"),
+        ("churn_data__recorded_from", "x", "did you mean CHURN__DATA__RECORDED_FROM?"),
+        ("CHURN_ENGINE__THREDS", "1", "CHURN_ENGINE__THREDS names no setting; did you mean CHURN__ENGINE__THREADS?"),
+        ("CHURN_PAGES__PRICING", "[]", "CHURN_PAGES__PRICING names no setting"),
     ],
 )
 def test_what_is_wrong_in_the_environment_is_told(
@@ -172,8 +179,14 @@ def test_what_is_wrong_in_the_environment_is_told(
     assert told in refusal(file, "")
 
 
-def test_variables_of_other_programs_are_left_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHURN_HOME", "x")
+def test_a_variable_is_text_and_may_be_a_boolean(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHURN__SENTIMENT__LEARN", "no")
+    assert settings(file).sentiment.learn is False
+
+
+@pytest.mark.parametrize("name", ["CHURN_HOME", "CHURN_STORE", "CHURN_RATE_URL", "CHURNING__STORE__URL"])
+def test_variables_of_other_programs_are_left_alone(file: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
     assert "Company" == settings(file).company.name
 
 

@@ -136,7 +136,8 @@ CASES: list[tuple[str, list[Row], dict[str, Any]]] = [
     (
         "the last unhappy one is remembered for a year",
         [ticket(3), ticket(300, sentiment=-1.0)],
-        {"days_since_negative_ticket": 300, "negative_tickets_84": 0, "negative_tickets_decayed": 0.001},
+        {"days_since_negative_ticket": 300, "negative_tickets_84": 0, "negative_tickets_decayed": 0.001}
+        | {"toneless_tickets_364": None},
     ),
     (
         "the tone of six weeks against that of the half-year before",
@@ -158,12 +159,13 @@ CASES: list[tuple[str, list[Row], dict[str, Any]]] = [
     (
         "tickets whose tone was not judged are no content ones",
         [ticket(1, sentiment=None), ticket(200, sentiment=None)],
-        {"negative_tickets_84": None, "negative_tickets_decayed": None, "days_since_negative_ticket": None},
+        {"negative_tickets_84": None, "negative_tickets_decayed": None, "days_since_negative_ticket": None}
+        | {"toneless_tickets_364": 2},
     ),
     (
         "a judged one tells of its own window only",
-        [ticket(1, sentiment=None), ticket(84, sentiment=None), ticket(85, sentiment=0.2)],
-        {"negative_tickets_84": None, "negative_tickets_decayed": 0.0},
+        [ticket(1, sentiment=None), ticket(84, sentiment=None), ticket(85, sentiment=0.2), ticket(365, sentiment=None)],
+        {"negative_tickets_84": None, "negative_tickets_decayed": 0.0, "toneless_tickets_364": 2},
     ),
     (
         "one judged among others that were not is enough",
@@ -193,7 +195,8 @@ CASES: list[tuple[str, list[Row], dict[str, Any]]] = [
         "who asks for nothing has no open ticket and no mood",
         [],
         {"tickets_28": 0, "open_tickets": 0, "sentiment_84": None, "csat_84": None, "response_hours_84": None}
-        | {"negative_tickets_84": 0, "negative_tickets_decayed": 0, "days_since_negative_ticket": None},
+        | {"negative_tickets_84": 0, "negative_tickets_decayed": 0, "days_since_negative_ticket": None}
+        | {"toneless_tickets_364": None},
     ),
 ]
 

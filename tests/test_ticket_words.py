@@ -1,5 +1,6 @@
 """Tickets are given the sentiment of their words, each text once in its life."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import churn
+from tiny_transformer import write_transformer
 
 from features.aspects import as_bits
 from features.sentiment import SCORER, Judgement, judge, score
@@ -146,6 +149,22 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     assert score([FURIOUS]) == sentiments(settings)
 
 
+def test_a_cache_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    """With its path and what to do, whichever scorers keep their judgements there."""
+    write_transformer(tmp_path / "tiny")
+    settings = company(tmp_path, [FURIOUS])
+    with settings.open("a", encoding="utf-8") as more:
+        more.write('[sentiment]\nmodel = "tiny"\n')
+    (tmp_path / ".churn-cache").write_text("no folder", encoding="utf-8")
+    answer = churn("check", "-c", settings, "--json")
+    assert 0 == answer.exit_status, answer.stderr
+    (told,) = (line for line in map(json.loads, answer.stderr.splitlines()) if line["level"] == "warning")
+    assert str(tmp_path / ".churn-cache") in told["message"]
+    assert "[data] cache" in told["message"]
+    (tmp_path / ".churn-cache").unlink()
+    assert "warning" not in churn("check", "-c", settings, "--json").stderr
+
+
 def test_the_cache_lies_where_the_settings_say(tmp_path: Path) -> None:
     settings = company(tmp_path, [FURIOUS])
     with settings.open("a", encoding="utf-8") as more:
@@ -162,13 +181,48 @@ def test_what_the_company_scored_itself_wins(tmp_path: Path) -> None:
     assert (0.5, as_bits(judge(FURIOUS).aspects)) == (row["sentiment"], row["aspects"])
 
 
-@pytest.mark.parametrize(("german", "warned"), [(0, False), (1, False), (2, True)])
-def test_the_check_says_how_many_texts_it_cannot_read(german: int, warned: bool, tmp_path: Path) -> None:
-    settings = company(tmp_path, [GERMAN] * german + [PLEASED] * (20 - german) + [None])
+def warned(settings: Path, as_of: str = "2025-04-01") -> list[tuple[str, int | None, int | None]]:
+    """What a check says of the texts: the rule, how many, of how many."""
     with settings.open("a", encoding="utf-8") as more:
-        more.write("[run]\nas_of = 2025-04-01\n")
-    with open_log() as log:
-        told = [
-            found for found in inspect(read_settings(settings), None, log).violations if found.place == "tickets.text"
-        ]
-    assert ([(german, 20)] if warned else []) == [(found.failing, found.rows) for found in told]
+        more.write(f"[run]\nas_of = {as_of}\n")
+    with open_log(quiet=True) as log:
+        found = inspect(read_settings(settings), None, log).violations
+    return [(each.rule, each.failing, each.rows) for each in found if each.place.endswith(".text")]
+
+
+UNREAD, MUTE = "is in a language that is not read", "holds no words"
+
+
+@pytest.mark.parametrize(("german", "told"), [(0, []), (1, []), (2, [(UNREAD, 2, 20)])])
+def test_the_check_says_how_many_texts_it_cannot_read(
+    german: int, told: list[tuple[str, int, int]], tmp_path: Path
+) -> None:
+    texts = [GERMAN] * german + [PLEASED] * (20 - german) + [None]
+    assert told == warned(company(tmp_path, texts))
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ([None, None], [(MUTE, 2, 2)]),
+        (["12:30", "👍", "> as you wrote", None, PLEASED], [(MUTE, 4, 5)]),
+        ([None, None, PLEASED, PLEASED], []),
+        ([GERMAN, "...", "...", "..."], [(UNREAD, 1, 4), (MUTE, 3, 4)]),
+    ],
+    ids=["an empty column", "hardly any words", "half of them", "both"],
+)
+def test_the_check_says_where_there_are_no_words(
+    texts: list[str | None], told: list[tuple[str, int, int]], tmp_path: Path
+) -> None:
+    """Apart from those in other languages, for another remedy belongs to them."""
+    assert told == warned(company(tmp_path, texts))
+
+
+def test_tickets_without_words_are_no_loss_where_messages_have_them(tmp_path: Path) -> None:
+    settings = company(tmp_path, [None, None], messages=[("customer", FURIOUS), ("staff", "")])
+    assert [] == warned(settings)
+
+
+def test_messages_without_words_are_one(tmp_path: Path) -> None:
+    settings = company(tmp_path, [FURIOUS], messages=[("customer", ""), ("staff", SORRY)])
+    assert [(MUTE, 1, 1)] == warned(settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_transformer import write_transformer
 
-from models.errors import ModelRefusal
+from models.errors import UnusableScorer
 from models.transformer import Transformer
 
 BAD, GOOD, PLAIN = "Das ist schrecklich", "wunderbar wunderbar", "Wie drucke ich den Plan"
@@ -54,7 +54,7 @@ def test_a_model_that_judges_no_texts_is_refused(folder: Path, tmp_path: Path) -
     """Two classes named, three numbers given, as in an export for another task."""
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "config.json").write_text(json.dumps({"id2label": {"0": "negative", "1": "positive"}}), encoding="utf-8")
-    with pytest.raises(ModelRefusal, match=r"\(1, 3\) numbers for 1 texts.*2 classes.*text-classification"):
+    with pytest.raises(UnusableScorer, match=r"\(1, 3\) numbers for 1 texts.*2 classes.*text-classification"):
         Transformer.load("copy", tmp_path).polarity([GOOD])
 
 
@@ -86,7 +86,7 @@ def test_a_name_is_looked_up_among_what_was_downloaded(
 @pytest.mark.parametrize("name", ["nobody/has-this", "../no folder at all"])
 def test_what_is_not_there_is_not_fetched(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelRefusal, match="hf download"):
+    with pytest.raises(UnusableScorer, match="hf download"):
         Transformer.load(name, tmp_path)
 
 
@@ -95,7 +95,7 @@ def test_what_is_not_there_is_not_fetched(name: str, tmp_path: Path, monkeypatch
 def test_files_that_do_not_serve_are_named(folder: Path, tmp_path: Path, file: str, harm: str) -> None:
     harmed = shutil.copytree(folder, tmp_path / "harmed") / file
     harmed.unlink() if harm == "gone" else harmed.write_bytes(b"\x00 no such file")
-    with pytest.raises(ModelRefusal, match=rf"\[sentiment\] model = 'harmed'.*({file}|cannot be read)"):
+    with pytest.raises(UnusableScorer, match=rf"\[sentiment\] model = 'harmed'.*({file}|cannot be read)"):
         Transformer.load("harmed", tmp_path).polarity([GOOD])
 
 
@@ -104,5 +104,5 @@ def test_classes_that_are_no_moods_are_refused(labels: tuple[str, ...], folder: 
     copy = shutil.copytree(folder, tmp_path / "copy")
     names = {str(place): label for place, label in enumerate(labels)}
     (copy / "config.json").write_text(json.dumps({"id2label": names}), encoding="utf-8")
-    with pytest.raises(ModelRefusal, match="no moods"):
+    with pytest.raises(UnusableScorer, match="no moods"):
         Transformer.load("copy", tmp_path)

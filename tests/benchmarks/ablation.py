@@ -25,9 +25,9 @@ from models.bootstrap import DRAWS, INTERVAL, Figure
 from models.churn_model import ChurnModel
 from models.departures import count_departures, in_order
 from models.metrics import ranking_of_draws
-from models.sentiment_model import Comparison
 from models.training import LEAST_DEPARTURES, fit
 from pipeline.collected import Collected, collect
+from pipeline.learned_tone import Found
 from pipeline.run_log import RunLog, open_log
 from pipeline.sections import Sentiment
 from pipeline.settings import read_settings
@@ -139,7 +139,7 @@ def _figure(draws: Floats) -> Figure:
     return Figure(float(draws[0]), float(low), float(high))
 
 
-def page(title: str, trial: Trial, judged: Sequence[Judged], singles: pd.DataFrame, compared: Comparison | None) -> str:
+def page(title: str, trial: Trial, judged: Sequence[Judged], singles: pd.DataFrame, compared: Found | None) -> str:
     """The ablation as a page of Markdown."""
     dates = trial.test["as_of"]
     whole = judged[0]
