@@ -17,6 +17,7 @@ from models.bootstrap import Figure
 from models.churn_model import ChurnModel
 from models.evaluate import ENOUGH_DEPARTURES, Evaluation
 from models.profit import ASSUMPTIONS
+from models.starter import is_starter
 
 __all__ = ["Setting", "model_card", "opening"]
 
@@ -95,17 +96,14 @@ def opening(tested: Backtest, setting: Setting) -> str:
 
 
 def _data(model: ChurnModel, setting: Setting) -> str:
-    about, fit = model.about, model.about["fit"]
-    learned = len(model.features)
+    about = model.about
     lead = f", from {about['lead_days']} days ahead" if about["lead_days"] else ""
     lines = [
         f"Trained on {setting.day}. It gives the probability that a customer leaves within {about['horizon_days']} "
         f"days{lead}.",
-        f"Learned from {fit['rows']:,} snapshots of {fit['accounts']:,} accounts, {about['first_as_of']} to "
-        f"{about['last_as_of']}, with {fit['departures']:,} departures, by {learned} features.",
-        f"{about['rounds']} boosted trees (LightGBM), calibrated by a line in log-odds; log-odds are a base plus one "
-        "contribution a feature, and nothing else.",
-        f"Of the last year's snapshots {_percent(model.bands.base_rate)} left. Medium risk begins at "
+        *_learned(model),
+        f"{'Taken to leave' if is_starter(model) else 'Left, of the snapshots of the last year'}: "
+        f"{_percent(model.bands.base_rate)}. Medium risk begins at "
         f"{_percent(model.bands.medium)}, high risk at {_percent(model.bands.high)}.",
         *(f"{name}: {rows}" for name, rows in setting.tables.items()),
         *(f"left out, {reason}: {count:,}" for reason, count in setting.left_out.items()),
@@ -113,10 +111,25 @@ def _data(model: ChurnModel, setting: Setting) -> str:
     return _listed(lines)
 
 
+def _learned(model: ChurnModel) -> list[str]:
+    """What it learned from and what it is."""
+    about = model.about
+    adds = "log-odds are a base plus one contribution a feature, and nothing else."
+    if is_starter(model):
+        return [f"A starter model: {about['note']} {adds[0].upper()}{adds[1:]}"]
+    fit = about["fit"]
+    return [
+        f"Learned from {fit['rows']:,} snapshots of {fit['accounts']:,} accounts, {about['first_as_of']} to "
+        f"{about['last_as_of']}, with {fit['departures']:,} departures, by {len(model.features)} features.",
+        f"{about['rounds']} boosted trees (LightGBM), calibrated by a line in log-odds; {adds}",
+    ]
+
+
 def _test(tested: Backtest, setting: Setting) -> list[str]:
     model, folds = tested.model, tested.folds
+    how = f"{len(folds)} models, each trained on what was known on its first test date"
     parts = [
-        f"{model.note}. {len(folds)} models, each trained on what was known on its first test date; "
+        f"{model.note}. {how if folds else 'Rules learn from nobody, so every known label is a test'}; "
         f"{model.capacity} accounts on each list. Intervals are 95 %, drawn over root accounts.",
         *_graded(tested, setting),
         _comparison(tested, _OF_ORDER, setting),
@@ -192,9 +205,12 @@ def _segments(tested: Backtest) -> list[str]:
 
 
 def _limits(model: ChurnModel, tested: Backtest | None) -> str:
-    lines = [
+    refitted = [
         "The model that is used was refitted on all known labels: it has no test of its own. What was tested is the "
-        "recipe, on models of earlier dates.",
+        "recipe, on models of earlier dates."
+    ]
+    lines = [
+        *([] if is_starter(model) else refitted),
         "It tells who leaves, not why, and not whom a call would keep. Reasons say what moved the number.",
         "A customer that announces nothing in the tables cannot be found.",
         "It holds as long as customers leave as they did: watch the risks given against those that come true.",

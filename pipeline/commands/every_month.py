@@ -1,0 +1,74 @@
+"""The commands of every month: learn, judge, decide what the nights shall read."""
+
+from datetime import date
+
+import click
+
+from pipeline.call import Call, takes_call
+from pipeline.commands.options import as_of_option
+
+__all__ = ["backtest", "promote", "rollback", "train"]
+
+
+@click.command()
+@as_of_option
+@click.option("--no-promote", is_flag=True, help="Leave it to a person whether the night shall use it.")
+@takes_call
+def train(call: Call, as_of: date | None, no_promote: bool) -> None:
+    """Learn a model from past snapshots, test it through time, log it to MLflow, and put it to the gate.
+
+    The gate compares it with the champion on the newest snapshots, both fitted without them. Where it is better there,
+    or as good and the champion old, and in nothing worse, it becomes the champion, which the night reads. Where too few
+    customers have left to learn from, the champion is a model of ten rules.
+    """
+    from pipeline.training import train as run
+
+    with call.log() as log:
+        trained = run(call.settings, call.day(as_of), log, promotes=not no_promote)
+    call.answer(trained.told(), trained.as_record())
+
+
+@click.command()
+@as_of_option
+@takes_call
+def backtest(call: Call, as_of: date | None) -> None:
+    """Test on past dates what the model would have been worth, how early, and for whom, beside simple lists."""
+    from pipeline.backtest_page import backtest_page
+    from pipeline.collected import collect
+    from pipeline.fitted import measure
+    from pipeline.papers import setting_of
+
+    with call.log() as log:
+        settings = call.settings
+        tested = measure(collect(settings, call.day(as_of), log), settings, log)
+    call.answer(backtest_page(tested, setting_of(settings, settings.today(call.day(as_of)))), tested.as_record())
+
+
+@click.command()
+@click.argument("version", type=click.IntRange(1), required=False)
+@as_of_option
+@click.option("--force", is_flag=True, help="Past the gate; it takes --why.")
+@click.option("--why", metavar="TEXT", help="The reason, kept with the version.")
+@takes_call
+def promote(call: Call, version: int | None, as_of: date | None, force: bool, why: str | None) -> None:
+    """Put a registered VERSION (default: the newest) to the gate, and make it the champion if the gate lets it.
+
+    Shows the customers whose band would change most, with the reasons of both models. What was decided is kept in
+    MLflow.
+    """
+    from pipeline.promotion import promote_version
+
+    with call.log() as log:
+        done = promote_version(call.settings, version, as_of, log, force=force, why=why)
+    call.answer(done.told(), done.as_record())
+
+
+@click.command()
+@click.option("--why", metavar="TEXT", help="The reason, kept with the version.")
+@takes_call
+def rollback(call: Call, why: str | None) -> None:
+    """Make the former champion the champion again, for the nights to come."""
+    from pipeline.promotion import go_back
+
+    done = go_back(call.settings, why)
+    call.answer(done.told(), done.as_record())

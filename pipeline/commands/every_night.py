@@ -1,0 +1,105 @@
+"""The commands of every night: score, hand on, look at one account."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.call import Call, CommandWithWords, takes_call
+from pipeline.commands.options import as_of_option, language_option
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.nightly import NightDone
+
+__all__ = ["explain", "export", "score", "show_list"]
+
+
+@click.command()
+@as_of_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Also write the night to this file (.csv, .parquet, .jsonl)."
+)
+@takes_call
+def score(call: Call, as_of: date | None, out: Path | None) -> None:
+    """Run the night: score every customer and publish the list."""
+    from pipeline.nightly import run_night
+
+    with call.log() as log:
+        done = run_night(call.settings, call.day(as_of), call.now, out, log)
+    show_list(call, done)
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option(
+    "--format", "format_", type=click.Choice(["csv", "parquet", "jsonl"]), help="[default: by the file's ending]"
+)
+@language_option
+@as_of_option
+@takes_call
+def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | None) -> None:
+    """Write the published night to a file, for a CRM or a spreadsheet.
+
+    One row for each account that is a customer, those leaving included (they have no risk), lapsed ones not. `rank`
+    counts within one owner's book: each owner has a rank 1, and accounts of one parent share a rank. Rows go owner by
+    owner in this order, while the list on the screen is of all books: sort by `value_at_risk` to have it. There are no
+    names: look them up by `account_id` in your table of accounts.
+    """
+    from pipeline.export import export_night, refuse_destination
+    from pipeline.store import connect
+
+    settings = call.settings
+    refuse_destination(out, settings, format_, call.config)
+    engine = connect(settings.located(settings.store.url))
+    try:
+        rows = export_night(engine, out, format=format_, language=language, as_of=as_of)
+    finally:
+        engine.dispose()
+    call.answer(_wrote(rows, out), {"out": out, "rows": rows})
+
+
+@click.command(cls=CommandWithWords)
+@click.argument("account_id", metavar="ACCOUNT")
+@language_option
+@as_of_option
+@takes_call
+def explain(call: Call, account_id: str, language: Any, as_of: date | None) -> None:
+    """Show one account's risk and the reasons that add up to it."""
+    from pipeline.morning import account_page, account_record
+    from pipeline.store import connect, published, reading
+
+    settings = call.settings
+    engine = connect(settings.located(settings.store.url))
+    try:
+        with reading(engine) as connection:
+            shown = published(connection, as_of, call.shown)
+        page = account_page(engine, account_id, shown, language)
+        if page is None:
+            ids = f"churn export{call.shown} --out FILE"
+            raise UsageError(f"{account_id!r} is not in the night of {shown.as_of}. Ids are listed by: {ids}")
+        seen = shown.headline.get("hindsight")  # absent from nights that an older churn published
+        call.answer(f"{page}\n\n{seen}" if seen else page, account_record(engine, account_id, shown))
+    finally:
+        engine.dispose()
+
+
+def show_list(call: Call, done: "NightDone") -> None:
+    """Answer with the list of a night that was run."""
+    from pipeline.morning import list_page, list_record
+    from pipeline.store import connect
+
+    settings = call.settings
+    engine = connect(settings.located(settings.store.url))
+    try:
+        text = list_page(engine, call.shown, done.as_of, now=call.now)
+        if done.exported is not None:
+            text += f"\n{_wrote(done.rows_exported, done.exported)}"
+        call.answer(text, {**done.as_record(), "list": list_record(engine, done.as_of)})
+    finally:
+        engine.dispose()
+
+
+def _wrote(rows: int, out: Path) -> str:
+    return f"Wrote {rows:,} accounts to {out}."

@@ -1,0 +1,108 @@
+"""The gate at the command line: a training does not displace a champion that is as good, a person may, and go back."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from command_line import SPARSE, Answer, churn
+
+
+@pytest.fixture(scope="module")
+def config(trained_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo with its learned champion, to be changed at will; rules were the champion before it."""
+    folder = tmp_path_factory.mktemp("gate") / "company"
+    shutil.copytree(trained_demo.parent, folder)
+    return folder / "churn.toml"
+
+
+@pytest.fixture(scope="module")
+def again(config: Path) -> Answer:
+    """A second training on the same day."""
+    done = churn("train", "--json", "-c", config, env=SPARSE)
+    assert done.exit_status == 0, done.stderr
+    return done
+
+
+def _champion(config: Path) -> int:
+    from models.registry import load_champion
+
+    return load_champion(uri=f"sqlite:///{config.parent / 'mlflow.db'}", name="churn-risk")[1]
+
+
+def test_the_same_recipe_on_the_same_day_changes_nothing(config: Path, again: Answer) -> None:
+    record = again.record()
+    assert record["champion"] == _champion(config) == 1
+    assert record["version"] == 3
+    gate = record["gate"]
+    assert gate["against"] == "the champion, version 1"
+    assert gate["decision"]["promotes"] is False
+    assert gate["comparison"]["differences"]["average_precision"]["gain"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    stability = gate["comparison"]["stability"]["challenger"]
+    assert 0.0 <= stability["strict"] <= stability["kept"] <= 1.0
+
+
+def test_the_decision_lies_beside_the_model(config: Path, again: Answer) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{config.parent / 'mlflow.db'}")
+    kept = client.download_artifacts(again.record()["run_id"], "gate.json")
+    assert json.loads(Path(kept).read_text(encoding="utf-8")) == again.record()["gate"]
+    assert client.get_model_version("churn-risk", "3").tags["gate"] == "false"
+
+
+@pytest.mark.usefixtures("again")
+def test_the_gate_refuses_and_says_why_and_how_to_go_on(config: Path) -> None:
+    done = churn("promote", "-c", config, env=SPARSE)
+    assert done.exit_status == 3
+    for told in (
+        "The gate, against the champion, version 1: ",
+        "average precision",
+        "No band of today's",
+        "Version 3 is not promoted: it is not shown to be better",
+        "churn promote 3 --force --why 'the reason'",
+    ):
+        assert told in done.stderr, done.stderr
+    assert _champion(config) == 1
+
+
+@pytest.mark.usefixtures("again")
+def test_a_person_may_pass_it_and_go_back(config: Path) -> None:
+    bare = churn("promote", "3", "--force", "-c", config, env=SPARSE)
+    assert bare.exit_status == 2
+    assert "--why" in bare.stderr
+    forced = churn("promote", "3", "--force", "--why", "it knows the new plans", "-c", config, env=SPARSE)
+    assert forced.exit_status == 0, forced.stderr
+    assert "Version 3 is the champion now (version 1 was before; back by: churn rollback)" in forced.stdout
+    assert _champion(config) == 3
+    again = churn("promote", "3", "-c", config, env=SPARSE)
+    assert (again.exit_status, again.stderr.strip()) == (2, "Version 3 is the champion already.")
+    back = churn("rollback", "--why", "a mistake", "--json", "-c", config, env=SPARSE)
+    assert back.record() == {"champion": 1, "former": 3, "why": "rolled back: a mistake", "gate": None}
+    assert _champion(config) == 1
+    assert churn("rollback", "-c", config, env=SPARSE).exit_status == 0
+    assert _champion(config) == 2, "the rules, which were there first"
+    nothing = churn("rollback", "-c", config, env=SPARSE)
+    assert nothing.exit_status == 3
+    assert "was champion before the one that is now" in nothing.stderr
+    assert churn("promote", "1", "--force", "--why", "as it was", "-c", config, env=SPARSE).exit_status == 0
+
+
+def test_a_version_that_is_not_there_is_told(config: Path) -> None:
+    done = churn("promote", "99", "-c", config, env=SPARSE)
+    assert done.exit_status == 3
+    assert "There is no version 99" in done.stderr
+
+
+def test_without_promotion_a_person_sees_whose_band_would_change(config: Path) -> None:
+    """The rules are the champion now: a learned model sees many otherwise."""
+    churn("rollback", "-c", config, env=SPARSE)
+    assert _champion(config) == 2
+    done = churn("train", "--no-promote", "-c", config, env=SPARSE)
+    assert done.exit_status == 0, done.stderr
+    assert "Nothing was promoted (--no-promote). The gate would keep the rules: " in done.stdout
+    assert "too few have left to tell" in done.stdout
+    changes = [line for line in done.stdout.splitlines() if " → " in line]
+    assert changes
+    assert len(changes) <= 20
+    assert _champion(config) == 2
