@@ -195,7 +195,12 @@ def account_page(engine: Engine, account_id: str, shown: Night, language: Langua
     if found.band:
         begin = f"; medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
         lines.append(f"Band {found.band}{'' if rules else begin}.")
-    lines += ["", *_reasons(found, words, shown, language), "What the words mean: churn explain --help"]
+    lines += [
+        *_changes(found, shown),
+        "",
+        *_reasons(found, words, shown, language),
+        "What the words mean: churn explain --help",
+    ]
     return "\n".join(lines)
 
 
@@ -204,6 +209,21 @@ def account_record(engine: Engine, account_id: str, shown: Night) -> dict[str, A
     with reading(engine) as connection:
         found = account(connection, shown, account_id)
     return {} if found is None else {"as_of": str(shown.as_of), "model_version": shown.model_version, **asdict(found)}
+
+
+def _changes(found: AccountNight, shown: Night) -> Iterator[str]:
+    """One line on how the account moved since a week before, and by what."""
+    since = shown.headline.get("compared_with")  # absent from nights that an older churn published
+    if since is None or found.change_data is None or found.change_time is None or found.change_model is None:
+        return
+    parts = {"what happened": found.change_data, "time": found.change_time, "another model": found.change_model}
+    told = ", ".join(f"{name} {part:+.3f}" for name, part in parts.items() if round(part, 3))
+    whole = math.fsum(parts.values())
+    day, now = date.fromisoformat(since), found.log_odds or 0.0
+    moved = ""
+    if by_rules(shown.headline) is None and found.risk is not None:
+        moved = f"from {100 / (1 + math.exp(whole - now)):.1f} % to {100 * found.risk:.1f} %, "
+    yield f"Since {day.day} {day:%B}: {moved}log-odds {whole:+.3f}" + (f" ({told})." if told else ".")
 
 
 def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night, language: Language) -> Iterator[str]:

@@ -36,6 +36,7 @@ from pipeline.store import connect
 from pipeline.ticket_words import add_sentiment
 from pipeline.tonight import tonight
 from pipeline.violation import Violation
+from pipeline.week_before import with_changes
 
 __all__ = ["NightDone", "run_night", "see"]
 
@@ -94,6 +95,7 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         model = seen.model
         log.step("risk and reasons")
         book, contradicting_share = _book(seen.known, model, settings, day)
+        book, since = with_changes(book, seen.saw, model, day, engine, settings, log)
         log.step("publish")
         warnings = (*(violation.told() for violation in seen.violations), *caveats(settings, model, day))
         for warning in warnings:
@@ -105,7 +107,7 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
             started_at=now,
             settings_digest=_digest(settings),
             headline=_headline(book, model, settings, seen.used_on, contradicting_share)
-            | {"hindsight": hindsight(model, day)},
+            | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
             warnings=warnings,
         )
         records = {feature.name: feature.as_record() for feature in model.catalogue}
@@ -245,6 +247,7 @@ def _headline(
         "usage_until": used_on and str(used_on),
         "contradicting_share": contradicting_share,
         "starter": model.about.get("starter"),
+        "model_digest": model.digest,
         "backtest": _skill(model.about.get("backtest")),
     }
 

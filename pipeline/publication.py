@@ -80,7 +80,8 @@ def publish(
     ----------
     book
         What `pipeline.book.make_book` returned, with `last_day`, `reasons` (list of {family, feature, value,
-        contribution, contradicts}, closed by the rest) and `facts` (feature to value).
+        contribution, contradicts}, closed by the rest), `facts` (feature to value) and what changed
+        (`week_before.with_changes`).
     catalogue
         What readers need of the model: `features` (name to record), `bands`, `horizon_days`.
     finished_at
@@ -257,7 +258,8 @@ def _remove_some(connection: Connection, run_id: str, rows: int) -> int:
 def _rows(run_id: str, book: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows as the table takes them: plain Python values, JSON without spaces, every number in full."""
     plain = ("account_id", "root_id", "name", "entry_name", "owner", "state", "last_day", "band", "largest_family")
-    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds")
+    changed = ("change_time", "change_data", "change_model")
+    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds", *changed)
     columns: dict[str, list[Any]] = {name: _values(book[name]) for name in (*plain, *numbers)}
     columns["last_day"] = [None if day is None else pd.Timestamp(day).date() for day in columns["last_day"]]
     nested = zip(book["families"], book["reasons"], book["facts"], columns["state"], strict=True)

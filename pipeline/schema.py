@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 __all__ = ["CATALOGUES", "INPUTS", "METADATA", "PUBLISHED", "RUNS", "SCORES", "STORE_VERSION", "UNSCORED", "VERSION"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised whenever a table changes its meaning or shape."""
 
 UNSCORED: Final = ("leaving", "lapsed")
@@ -95,6 +95,9 @@ SCORES = Table(
     Column("value_at_risk", Float(53)),
     Column("base_log_odds", Float(53)),
     Column("log_odds", Float(53)),
+    Column("change_time", Float(53)),
+    Column("change_data", Float(53)),
+    Column("change_model", Float(53)),
     Column("largest_family", String(32)),
     Column("families", Text, nullable=False),
     Column("reasons", Text, nullable=False),

@@ -188,6 +188,9 @@ class AccountNight:
     value_at_risk: float | None
     base_log_odds: float | None
     log_odds: float | None
+    change_time: float | None
+    change_data: float | None
+    change_model: float | None
     largest_family: str | None
     families: Mapping[str, float]
     reasons: tuple[Mapping[str, Any], ...]

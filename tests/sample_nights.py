@@ -47,6 +47,7 @@ def scored(accounts: int, *, seed: int = 0) -> pd.DataFrame:
             "risk": 1 / (1 + np.exp(-log_odds)),
             "log_odds": log_odds,
             "base_log_odds": -3.0,
+            **dict.fromkeys(("change_time", "change_data", "change_model"), np.nan),
             "families": [dict(zip(FAMILIES, row, strict=True)) for row in families.tolist()],
             "reasons": [
                 [
