@@ -53,6 +53,7 @@ def written(pattern: str, known: Mapping[str, Value], as_of: date, language: Lan
     return _chinese(pattern, known, as_of) if language == "zh" else _english(pattern, known, as_of)
 
 
+@cache
 def named_in(pattern: str) -> frozenset[str]:
     """The features whose values a pattern gives.
 
@@ -80,8 +81,7 @@ def can_be_said(pattern: str, known: Mapping[str, Value]) -> bool:
     """Whether all that a pattern names is known, and its comparisons are true as they are shown."""
     if not named_in(pattern) <= known.keys():
         return False
-    compared = (piece for piece in _pieces(pattern) if piece.relation is not None)
-    return all(piece.other in known and _holds(piece, known) for piece in compared)
+    return all(piece.other in known and _holds(piece, known) for piece in _comparisons(pattern))
 
 
 def _holds(piece: _Piece, known: Mapping[str, Value]) -> bool:
@@ -110,6 +110,11 @@ def _pieces(pattern: str) -> tuple[_Piece, ...]:
     )
 
 
+@cache
+def _comparisons(pattern: str) -> tuple[_Piece, ...]:
+    return tuple(piece for piece in _pieces(pattern) if piece.relation is not None)
+
+
 def _piece(literal: str, name: str | None, style: str) -> _Piece:
     compared = _COMPARED.fullmatch(style)
     return _Piece(literal, name, style) if compared is None else _Piece(literal, name, *compared.groups())
@@ -121,9 +126,9 @@ def _finer(pattern: str, known: Mapping[str, Value]) -> frozenset[str]:
     A whole number is told as such beside one that is none.
     """
     finer = set[str]()
-    for piece in _pieces(pattern):
-        pair = [str(piece.name), piece.other] if piece.relation else []
-        if pair and not _differ(STYLES, piece.style, *(known[name] for name in pair)):
+    for piece in _comparisons(pattern):
+        pair = [str(piece.name), piece.other]
+        if not _differ(STYLES, piece.style, *(known[name] for name in pair)):
             finer |= {name for name in pair if piece.style == "hours" or not _is_whole(known[name])}
     return frozenset(finer)
 

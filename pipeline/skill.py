@@ -60,8 +60,8 @@ def skill_line(headline: Mapping[str, Any]) -> str:
         return "How good is this? Not measured: the history is too short to test on dates the model has not seen."
     if not skill["enough"]:
         return (
-            f"How good is this? Too few departures to say: {skill['departures']} came after the dates tested, "
-            "those before are what the models learned from.   churn backtest"
+            f"How good is this? Too few departures to say: {skill['departures']} came after the dates tested; the "
+            "earlier ones taught the models.   churn backtest"
         )
     if (chance := no_skill(skill.get("auc"))) is not None:  # absent from nights that an older churn published
         return f"How good is this? {chance}   churn backtest"

@@ -253,7 +253,11 @@ def _words(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]
 def _there(record: Record, reason: Mapping[str, Any], facts: Mapping[str, Value]) -> Mapping[str, Value]:
     """What is known of the account, the reason's own value among it."""
     every = {**facts, record["name"]: reason["value"]}
-    return {name: value for name, value in every.items() if _known(value) is not None}
+    return {
+        name: value
+        for name, value in every.items()
+        if value is not None and not (isinstance(value, float) and math.isnan(value))
+    }
 
 
 def _known(value: Any) -> Value:

@@ -250,8 +250,8 @@ def test_too_few_tested_departures_are_told_apart_from_those_known() -> None:
     """Of 58 that the tables hold 17 may be tested: whoever reads both should know where the others are."""
     told = skill_line({"backtest": {"enough": False, "departures": 17}})
     assert told == (
-        "How good is this? Too few departures to say: 17 came after the dates tested, those before are what the models "
-        "learned from.   churn backtest"
+        "How good is this? Too few departures to say: 17 came after the dates tested; the earlier ones taught the "
+        "models.   churn backtest"
     )
 
 
