@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from models.baselines import list_names
 from models.lists import listed
 from pipeline.backtest_page import backtest_page
 from pipeline.papers import setting_of
@@ -43,7 +44,8 @@ axes.hlines(
     lw=6,
 )
 axes.scatter([each.value * 100 for each in recall.values()], places, color="#1f5fa8", zorder=2)
-axes.set_yticks(list(places), list(recall))
+names = list_names()
+axes.set_yticks(list(places), [names.get(name, name) for name in recall])
 axes.invert_yaxis()
 axes.set(xlim=(0, None), xlabel="of 100 departures, on the list before")
 axes.set_title(f"{tested.model.capacity} accounts on each list", loc="left")
@@ -62,7 +64,7 @@ left = rows[rows["label"]].sort_values("as_of").groupby(["account_id", "churn_on
 departures = left.agg(risk=("risk", "last"), mrr=("mrr", "last"), found=("on_list", "max")).reset_index()
 missed = departures[~departures["found"]].sort_values("mrr", ascending=False)
 print(f"{len(missed)} of {len(departures)} departures were on no list. The largest of them:")
-print(missed.drop(columns="found").head(10).round(3).to_string(index=False))
+print(missed.drop(columns="found").head(10).round({"risk": 3, "mrr": 0}).to_string(index=False))
 
 # %%
 edges = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0]

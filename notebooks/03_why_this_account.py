@@ -11,6 +11,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from models.calibration import probability
 from models.churn_model import FAMILIES
@@ -48,8 +50,12 @@ print(f"{account}: {explained.risk[-1]:.1%} within {rules.horizon_days} days, se
 # %%
 steps = explained.contributions[-1]
 order = np.argsort(-np.abs(steps))[:10]
-labels = [f"{model.features[place].name} = {life[model.features[place].name].iloc[-1]}" for place in order]
-labels = ["every account", *labels, "all others"]
+labels = ["every account"]
+for place in order:
+    feature, value = model.features[place], life[model.features[place].name].iloc[-1]
+    told = "not known" if pd.isna(value) else f"{value:.3g}" if feature.kind == "number" else value
+    labels.append(f"{feature.name.replace('_', ' ')}: {told}")
+labels.append("all others")
 moves = np.array([explained.base_log_odds, *steps[order], steps.sum() - steps[order].sum()])
 ends = moves.cumsum()
 figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -60,8 +66,8 @@ axes.barh(
     color=np.where(moves[1:] > 0, "#c8502d", "#1f5fa8"),
 )
 axes.vlines(ends[:-1], np.arange(len(moves) - 1), np.arange(1, len(moves)), color="#888888", lw=0.6)
-for place, end in enumerate(ends):
-    axes.annotate(f"{probability(end):.1%}", (max(end, end - moves[place]), place), (5, -3), textcoords="offset points")
+for place, (start, end) in enumerate(zip([ends[0], *ends], ends, strict=False)):
+    axes.annotate(f"{probability(end):.1%}", (max(start, end), place), (5, -3), textcoords="offset points")
 axes.scatter(ends[0], 0, color="black", s=18)
 axes.set_yticks(range(len(labels)), labels)
 axes.invert_yaxis()
@@ -83,6 +89,7 @@ figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for family in moving:
     axes.plot(life["as_of"], by_family[family], marker="o", ms=4, label=family)
 axes.axhline(0, color="black", lw=0.8, ls=":")
+axes.xaxis.set_major_formatter(ConciseDateFormatter(AutoDateLocator()))
 axes.set(ylabel="contribution to the log-odds")
 axes.set_title(f"What moved the risk of {account}", loc="left")
 axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
