@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from features.catalogue import Feature
@@ -16,7 +17,10 @@ from pipeline.settings import read_settings
 from pipeline.showroom import furnish
 from pipeline.training import collect
 
-__all__ = ["TODAY", "KnownCompany", "known_company"]
+TRUE_DATES = 3
+"""On the newest dates alone the true risk is computed: each takes as long as the features of the date."""
+
+__all__ = ["TODAY", "TRUE_DATES", "KnownCompany", "known_company"]
 
 TODAY = date(2026, 11, 1)
 """The day on which the model is trained. Snapshots hang on it, and the hidden state is kept for Mondays: 90 days before
@@ -28,7 +32,7 @@ class KnownCompany:
     """Labelled snapshots, sorted by (as_of, account_id), with the true risk of each row beside them."""
 
     folder: Path
-    frame: pd.DataFrame  # as collected, and `truth`, the probability of leaving given the hidden state
+    frame: pd.DataFrame  # as collected, and on the newest dates `truth`, the probability of leaving
     features: tuple[Feature, ...]
     days: Mapping[str, int]  # need_days, horizon_days, lead_days
 
@@ -49,7 +53,7 @@ def known_company(accounts: int, seed: int, log: RunLog) -> KnownCompany:
         frame = in_order(collected.frame)
         truths = [
             true_risk(folder, pd.Timestamp(day).date()).assign(as_of=day).rename(columns={"risk": "truth"})
-            for day in frame["as_of"].unique()
+            for day in np.sort(frame["as_of"].unique())[-TRUE_DATES:]
         ]
         frame = frame.merge(pd.concat(truths), on=["account_id", "as_of"], how="left", validate="1:1")
         frame.to_parquet(rows)
