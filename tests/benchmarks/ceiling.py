@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 
 PARAMETERS: Final = {
     "objective": "cross_entropy",
-    "learning_rate": 0.06,
-    "num_leaves": 31,
+    "learning_rate": 0.1,
+    "num_leaves": 15,
     "min_data_in_leaf": 50,
     "feature_fraction": 0.5,
     "bagging_fraction": 0.8,
@@ -33,7 +33,7 @@ PARAMETERS: Final = {
     "seed": 7,
     "verbosity": -1,
 }
-ROUNDS: Final = 200
+ROUNDS: Final = 120
 
 CAUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "means to leave": ("intent",),

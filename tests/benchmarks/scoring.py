@@ -29,6 +29,7 @@ from company import known_company
 from numpy.typing import NDArray
 
 from models.churn_model import ChurnModel
+from models.contributions import PathTables
 from models.reasons import Reasons
 from models.training import fit
 from pipeline.run_log import RunLog, open_log
@@ -91,10 +92,12 @@ def ways(model: ChurnModel, matrix: Floats, threads: int) -> dict[str, Callable[
     import shap
 
     names = [feature.name for feature in model.features]
+    tables = PathTables.of(model.booster)
     found: dict[str, Callable[[], Floats]] = {
         "LightGBM, `pred_contrib`": lambda: np.asarray(
             model.booster.predict(matrix, pred_contrib=True, num_threads=threads)
         )[:, :-1],
+        "ours, tables of paths": lambda: tables.contributions(matrix, threads),
         "`shap.TreeExplainer`": lambda: shap.TreeExplainer(model.booster).shap_values(matrix),
     }
     try:
