@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test lint format lock reasons ablation bench sentiment clean environment
+.PHONY: help demo test lint format lock reasons ablation skill scoring bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,15 @@ ablation: environment ## write docs/ablation: what each family of features is wo
 	@for name in wholesale crm5; do \
 		if [ -d $(REAL)/$$name ]; then $(ABLATION) tests/companies/$$name.toml --title $$name --out docs/ablation/$$name.md; \
 		else echo "$$name: $(REAL)/$$name is absent, its page stays as it is"; fi; done
+
+SEEDS := 1 2 3 4 5
+
+skill: environment ## write docs/skill.md: how good the model is where the true risk is known; SEEDS chooses companies
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/skill.py --accounts 20000 --seeds $(SEEDS) --out docs/skill.md
+
+scoring: environment ## write docs/scoring.md: what risk and reasons cost, up to a million accounts, beside other means
+	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'woodelf-explainer==0.4.8' 'treelite==4.8.1'
+	@PYTHONPATH=.:build/scorers $(BIN)/python tests/benchmarks/scoring.py --out docs/scoring.md
 
 ACCOUNTS := 10000 100000 1000000
 

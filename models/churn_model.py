@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from features.catalogue import Family, Feature
 from models.bands import Bands
 from models.calibration import Calibration, probability
+from models.contributions import PathTables
 from models.errors import ColumnsDiffer, CorruptModel
 from models.sentiment_model import SentimentModel
 
@@ -161,21 +162,14 @@ class ChurnModel:
         Calibration is linear, so a · contribution is the contribution to the calibrated log-odds and the base is
         a · bias + b. Memory is one float64 per row and feature: pass a large company in parts.
         """
-        if frame.empty:
-            raw = np.zeros((0, len(self.features)))
-            bias = self._bias
-        else:
-            predicted = self.booster.predict(self.matrix(frame), pred_contrib=True, num_threads=threads)
-            table = np.asarray(predicted, dtype=np.float64)
-            raw, bias = table[:, :-1], float(table[0, -1])
-        contributions = self.calibration.a * raw
+        contributions = self.calibration.a * self._tables.contributions(self.matrix(frame), threads)
         families = contributions @ self._family_columns
-        return Explanation(self.calibration.a * bias + self.calibration.b, contributions, families)
+        base = self.calibration.a * self._tables.bias + self.calibration.b
+        return Explanation(base, contributions, families)
 
     @cached_property
-    def _bias(self) -> float:
-        row = np.full((1, len(self.features)), np.nan)
-        return float(np.asarray(self.booster.predict(row, pred_contrib=True))[0, -1])
+    def _tables(self) -> PathTables:
+        return PathTables.of(self.booster)
 
     @cached_property
     def _family_columns(self) -> Floats:
