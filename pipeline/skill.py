@@ -58,6 +58,8 @@ def skill_line(headline: Mapping[str, Any]) -> str:
     skill = headline["backtest"]
     if skill is None:
         return "How good is this? Not measured: the history is too short to test on dates the model has not seen."
+    if not skill["enough"] and headline.get("starter") is not None:  # rules learned from none of them
+        return f"How good is this? Not enough departures to say (n = {skill['departures']}).   churn backtest"
     if not skill["enough"]:
         return (
             f"How good is this? Too few departures to say: {skill['departures']} came after the dates tested; the "
