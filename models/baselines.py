@@ -108,6 +108,7 @@ def logistic_risk(known: pd.DataFrame, test: pd.DataFrame, features: Sequence[Fe
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
+    from threadpoolctl import threadpool_limits
 
     names = {kind: [f.name for f in features if f.learned and f.kind == kind] for kind in ("number", "category")}
     numbers = make_pipeline(
@@ -117,8 +118,9 @@ def logistic_risk(known: pd.DataFrame, test: pd.DataFrame, features: Sequence[Fe
     words = OneHotEncoder(handle_unknown="ignore", min_frequency=20, sparse_output=False)
     columns = ColumnTransformer([("numbers", numbers, names["number"]), ("words", words, names["category"])])
     model = make_pipeline(columns, LogisticRegression(C=0.05, solver="newton-cholesky"))
-    model.fit(_plain(known, names), known["label"].to_numpy(bool))
-    risk: Floats = model.predict_proba(_plain(test, names))[:, 1]
+    with threadpool_limits(1, "blas"):  # which adds long products in another order on more threads
+        model.fit(_plain(known, names), known["label"].to_numpy(bool))
+        risk: Floats = model.predict_proba(_plain(test, names))[:, 1]
     return risk
 
 

@@ -80,10 +80,12 @@ def fitted_health_risk(known: pd.DataFrame, test: pd.DataFrame) -> Floats:
     Both frames need the same features, and `known` both labels.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     label = known["label"].to_numpy(bool)
     if not rules_of(known):
         return np.full(len(test), label.mean())
-    model = LogisticRegression().fit(rule_matrix(known), label)
-    risk: Floats = model.predict_proba(rule_matrix(test))[:, 1]
+    with threadpool_limits(1, "blas"):  # which adds long products in another order on more threads
+        model = LogisticRegression().fit(rule_matrix(known), label)
+        risk: Floats = model.predict_proba(rule_matrix(test))[:, 1]
     return risk

@@ -219,6 +219,7 @@ def learn(rated: pd.DataFrame, base: str) -> SentimentModel | None:
     base : version of the scorer that gave `polarity`.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     told = _telling(rated)
     good = (told["csat"] >= _GOOD_FROM).to_numpy(bool)
@@ -230,10 +231,10 @@ def learn(rated: pd.DataFrame, base: str) -> SentimentModel | None:
         if min(good[others].sum(), (~good[others]).sum()) < LEAST_OF_EACH // 2:
             return None
         fitted = LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", solver="liblinear", random_state=7)
-        fitted.fit(columns[others], good[others])
+        with threadpool_limits(1, "blas"):  # it would add long products in another order, and stop elsewhere
+            fitted.fit(columns[others], good[others])
         coefficients[number], intercepts[number] = fitted.coef_[0], fitted.intercept_[0]
-    weights = coefficients[:, :-1].astype(np.float32)
-    return SentimentModel(weights, coefficients[:, -1].copy(), intercepts, base)
+    return SentimentModel(coefficients[:, :-1].astype(np.float32), coefficients[:, -1].copy(), intercepts, base)
 
 
 def compare(rated: pd.DataFrame, base: str) -> Comparison | TooFewRatings:

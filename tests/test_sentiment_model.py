@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from models.errors import CorruptModel
 from models.sentiment_model import GROUPS, Comparison, SentimentModel, TooFewRatings, compare, learn
@@ -56,6 +57,17 @@ def learned(ratings: pd.DataFrame) -> SentimentModel:
 
 def heard(model: SentimentModel, texts: list[str], group: str = "0") -> list[float]:
     return [round(float(value), 6) for value in model.polarity(texts, np.zeros(len(texts)), [group] * len(texts))]
+
+
+def test_what_is_learned_does_not_depend_on_the_number_of_threads(ratings: pd.DataFrame) -> None:
+    """A long dot product on two threads is added up in another order, and the last digit decides when learning stops."""
+
+    learned = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads):
+            learned.append(learn(ratings, "lexicon"))
+    assert learned[0] is not None
+    assert {each.version for each in learned if each is not None} == {learned[0].version}
 
 
 def test_it_learns_what_hurts_in_this_product(learned: SentimentModel) -> None:
