@@ -1,9 +1,9 @@
 """Drift: whether the accounts of a night still look like those that a model was made for.
 
 The measure is the population stability index of each feature over the tenths of its reference (Siddiqi, *Credit Risk
-Scorecards*, 2006): Σ (now − then) · ln(now / then). It is above 0 by chance alone, and the more so the fewer accounts there
-are; so it counts only where it lies above what draws from the reference itself reach, and above 0.1, below which
-nobody would act.
+Scorecards*, 2006): Σ (now − then) · ln(now / then). It is above 0 by chance alone, and the more so the fewer accounts
+there are; so it counts only where it lies above what draws without any drift reach, and above 0.1, below which nobody
+would act.
 """
 
 from collections.abc import Mapping, Sequence

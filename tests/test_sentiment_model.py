@@ -60,7 +60,7 @@ def heard(model: SentimentModel, texts: list[str], group: str = "0") -> list[flo
 
 
 def test_what_is_learned_does_not_depend_on_the_number_of_threads(ratings: pd.DataFrame) -> None:
-    """A long dot product on two threads is added up in another order, and the last digit decides when learning stops."""
+    """A long product on two threads is added up in another order, and the last digit decides when learning stops."""
 
     learned = []
     for threads in (1, 2, 3):
