@@ -14,7 +14,13 @@ __all__ = ["main"]
 _SECTIONS: Final[Mapping[str, tuple[click.Command, ...]]] = {
     "Start": (start.demo, start.init, start.check),
     "Every night": (every_night.score, every_night.export, every_night.explain),
-    "Every month": (every_month.train, every_month.backtest, every_month.promote, every_month.rollback),
+    "Every month": (
+        every_month.train,
+        every_month.backtest,
+        every_month.promote,
+        every_month.rollback,
+        every_month.monitor,
+    ),
     "When something looks wrong": (when_wrong.replay, when_wrong.doctor),
 }
 

@@ -7,6 +7,7 @@ from features.build import DEFINITIONS
 from models.backtest import Backtest, backtest, backtest_rules
 from models.churn_model import ChurnModel
 from models.departures import count_departures, in_order
+from models.drift import reference_of
 from models.errors import NoTestDate, TooFewDepartures
 from models.starter import expected_rate, starter_model
 from models.training import LEAST_DEPARTURES, base_rate, fit
@@ -104,8 +105,14 @@ def _capacity(collected: Collected, settings: Settings) -> int:
 
 
 def _remembering(fitted: Fitted, collected: Collected, settings: Settings) -> Fitted:
-    about = {**fitted.model.about, **_remembered(settings, collected, fitted.tested)}
-    return replace(fitted, model=replace(fitted.model, about=about))
+    model, customers = fitted.model, collected.customers
+    risk = model.risk(customers, threads=settings.engine.threads)
+    about = {
+        **model.about,
+        **_remembered(settings, collected, fitted.tested),
+        "reference": reference_of(customers, model.features, risk),
+    }
+    return replace(fitted, model=replace(model, about=about))
 
 
 def _remembered(settings: Settings, collected: Collected, tested: Backtest | None) -> dict[str, Any]:

@@ -106,3 +106,35 @@ def test_without_promotion_a_person_sees_whose_band_would_change(config: Path) -
     assert changes
     assert len(changes) <= 20
     assert _champion(config) == 2
+
+
+def test_monitor_judges_nights_that_no_model_had_seen(config: Path) -> None:
+    """The rules are the champion here; they have learned from nobody, so a night of July tests them."""
+    assert _champion(config) == 2
+    for day in ("2026-07-06", "2026-11-02"):
+        assert churn("score", "--as-of", day, "-c", config, env=SPARSE).exit_status == 0
+    done = churn("monitor", "--json", "-c", config, env=SPARSE)
+    assert done.exit_status == 0, done.stderr
+    found = done.record()
+    assert (found["as_of"], found["model_version"], found["nights"]) == ("2026-11-02", "2", 1)
+    assert not any(each["drifted"] for each in found["drift"]), "the night is the one that the model was made on"
+    assert found["expected"]["departures"]["low"] <= found["expected"]["departures"]["value"]
+    realised = found["realised"]
+    assert (realised["first_as_of"], realised["last_as_of"]) == ("2026-07-06", "2026-07-06")
+    assert realised["departures"] > 0
+    assert realised["figures"]["auc"]["value"] is not None
+
+
+def test_a_night_says_what_changed_since_an_older_one(config: Path) -> None:
+    night = config.parent / "night.jsonl"
+    assert churn("export", "--out", night, "-c", config, env=SPARSE).exit_status == 0
+    accounts = [json.loads(line)["account_id"] for line in night.read_text(encoding="utf-8").splitlines()]
+    pages = [churn("explain", account, "--json", "-c", config, env=SPARSE).record() for account in accounts[:40]]
+    told = [page for page in pages if page["change_data"] is not None]
+    assert told
+    for page in told:
+        then = churn(
+            "explain", page["account_id"], "--as-of", "2026-07-06", "--json", "-c", config, env=SPARSE
+        ).record()
+        parts = page["change_time"] + page["change_data"] + page["change_model"]
+        assert parts == pytest.approx(page["log_odds"] - then["log_odds"], abs=1e-9)

@@ -72,3 +72,15 @@ def rollback(call: Call, why: str | None) -> None:
 
     done = go_back(call.settings, why)
     call.answer(done.told(), done.as_record())
+
+
+@click.command()
+@as_of_option
+@takes_call
+def monitor(call: Call, as_of: date | None) -> None:
+    """Say whether the nights can be trusted: drift, the skill to expect, and that of nights whose labels are known."""
+    from pipeline.monitoring import monitor as run
+
+    with call.log() as log:
+        found = run(call.settings, call.day(as_of), log)
+    call.answer(found.told(), found.as_record())
