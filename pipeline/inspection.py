@@ -162,8 +162,8 @@ def _age(newest: datetime | None, today: date) -> str:
 def _departures(found: int) -> str:
     if found < LEAST_DEPARTURES:
         return (
-            f"{found} departures are known, and a model needs at least {LEAST_DEPARTURES} to learn from: churn train will "
-            "order the accounts by rules."
+            f"{found} departures are known, and a model needs at least {LEAST_DEPARTURES} to learn from: "
+            "churn train will order the accounts by rules."
         )
     few = "" if found >= 300 else " That is few: figures will be wide."
     return f"{found:,} departures are known.{few}"

@@ -58,7 +58,7 @@ def test_the_gate_refuses_and_says_why_and_how_to_go_on(config: Path) -> None:
     for told in (
         "The gate, against the champion, version 1: ",
         "average precision",
-        "No band of today's",
+        "of today's",
         "Version 3 is not promoted: it is not shown to be better",
         "churn promote 3 --force --why 'the reason'",
     ):
