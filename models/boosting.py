@@ -47,7 +47,9 @@ def boosting_parameters(
     if threads == 0 and rows < ROWS_FOR_THREADS:
         threads = 1
     copies = max(1.0, positive_rows / max(1, departures))
+    directions = [feature.direction if feature.kind == "number" else 0 for feature in features]
     return {
+        **({"monotone_constraints": directions} if few else {}),
         "objective": "binary",
         "metric": "binary_logloss",
         "learning_rate": 0.03 if few else 0.05,
@@ -59,7 +61,6 @@ def boosting_parameters(
         "feature_fraction": 0.2 if few else 0.3,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
-        "monotone_constraints": [few * (f.kind == "number") * f.direction for f in features],
         "cat_smooth": 50.0,
         "cat_l2": 50.0,
         "max_cat_threshold": 16,
