@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test lint format lock reasons ablation skill scoring bench sentiment clean environment
+.PHONY: help demo test lint format lock reasons ablation skill small scoring bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ SEEDS := 1 2 3 4 5
 
 skill: environment ## write docs/skill.md: how good the model is where the true risk is known; SEEDS chooses companies
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/skill.py --accounts 20000 --seeds $(SEEDS) --out docs/skill.md
+
+small: environment ## write docs/small.md: the recipe for few churns beside the one for many, on draws of small companies
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/small.py --out docs/small.md
 
 scoring: environment ## write docs/scoring.md: what risk and reasons cost, up to a million accounts, beside other means
 	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'woodelf-explainer==0.4.8' 'treelite==4.8.1'

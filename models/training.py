@@ -72,7 +72,7 @@ def fit(
     matrix = encode(frame, chosen, vocabularies)
     label = frame["label"].to_numpy(bool)
     sized = boosting_parameters(
-        rows=len(frame), departures=departures, positive_rows=int(label.sum()), seed=seed, threads=threads
+        chosen, rows=len(frame), departures=departures, positive_rows=int(label.sum()), seed=seed, threads=threads
     )
     parameters = sized if parameters is None else {**sized, **parameters, "seed": seed}
     split = split_rows(frame, lead_days=lead_days, horizon_days=horizon_days, seed=seed)

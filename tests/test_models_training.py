@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from known_risk import FACT, FEATURES, KnownRisk, known_risk, trained
 
+from models.boosting import FEW_DEPARTURES
 from models.calibration import Calibration
 from models.churn_model import ChurnModel
 from models.errors import ColumnsDiffer, ModelRefusal, TooFewDepartures
@@ -89,6 +90,19 @@ def test_more_use_lowers_the_risk_and_more_tickets_raise_it() -> None:
     ).all()
     more, fewer = (model.risk(some.assign(open_tickets=n), threads=1).mean() for n in (3.0, 0.0))
     assert more > 1.3 * fewer
+
+
+def test_where_few_left_risks_follow_the_directions_that_the_catalogue_expects() -> None:
+    """Also from one value to the next, where chance would have it otherwise; plenty of churns may contradict it."""
+    known = known_risk(250, 5)
+    model, report = _fit(known)
+    assert report.departures < FEW_DEPARTURES
+    some = known.frame.head(200)
+    for name, direction, values in (("use_change", -1, np.linspace(0.0, 2.5, 40)), ("open_tickets", 1, range(6))):
+        log_odds = np.array([model.log_odds(some.assign(**{name: float(value)}), threads=1) for value in values])
+        steps = direction * np.diff(log_odds, axis=0)
+        assert steps.max() > 0.1
+        assert steps.min() >= -1e-12
 
 
 def test_the_report_says_what_was_used_for_what() -> None:

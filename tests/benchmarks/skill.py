@@ -10,7 +10,7 @@ hidden state of each account. What a seed came to is kept under build/, so a run
 import argparse
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ from pipeline.run_log import RunLog, open_log
 
 Floats = NDArray[np.float64]
 
+Measure = Callable[[KnownCompany, int], dict[str, Any]]
+
+OURS = ("ceiling.py", "company.py", "peer.py", "skill.py")
 KEPT = Path("build") / "skill"
 WHO = ("model", "peer", "shown", "truth")
 COLUMNS = {
@@ -49,17 +52,11 @@ COLUMNS = {
 TARGETS = {"auc": 0.93, "average_precision": 0.85}
 
 
-def measured(company: KnownCompany, threads: int, with_causes: bool) -> dict[str, Any]:
-    """The figures of model, peer and truth on the same test rows: the sample's, then those of every draw.
-
-    `with_causes` asks what each hidden condition would tell besides, which takes ten times as long.
-    """
-    frame, features, days = company.frame, company.features, company.days
-    tested = np.sort(frame["as_of"].unique())[-TRUE_DATES:]
-    need = pd.Timedelta(days=days["need_days"])
-    known = frame[frame["as_of"] + need <= tested[0]].reset_index(drop=True)
-    test = frame[frame["as_of"].isin(tested)].reset_index(drop=True)
-    model, report = fit(known, features, **days, threads=threads)
+def measured(company: KnownCompany, threads: int) -> dict[str, Any]:
+    """The figures of model, peer and truth on the same test rows: the sample's, then those of every draw."""
+    features = company.features
+    known, test = parted(company)
+    model, report = fit(known, features, **company.days, threads=threads)
     both = peer_frame(company.folder, pd.concat([known, test])[["account_id", "as_of"]])
     names = [name for name in both if name not in {"account_id", "as_of"}]
     label = known["label"].to_numpy(bool)
@@ -72,12 +69,27 @@ def measured(company: KnownCompany, threads: int, with_causes: bool) -> dict[str
     return {
         "known": {"rows": len(known), "churns": count_departures(known)},
         "test": {"rows": len(test), "churns": count_departures(test), "base_rate": float(test["label"].mean())},
-        "dates": [str(pd.Timestamp(day).date()) for day in tested],
+        "dates": [str(pd.Timestamp(day).date()) for day in test["as_of"].unique()],
         "rounds": report.rounds,
         "features": {"model": len(model.features), "peer": len(names)},
         "figures": {name: _figures(test, risk) for name, risk in risks.items()},
-        "causes": revealed(company.folder, test, features, risks["model"], threads) if with_causes else None,
     }
+
+
+def parted(company: KnownCompany) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows whose labels were known on the first of the newest dates, and the rows of these dates."""
+    frame = company.frame
+    tested = np.sort(frame["as_of"].unique())[-TRUE_DATES:]
+    need = pd.Timedelta(days=company.days["need_days"])
+    known = frame[frame["as_of"] + need <= tested[0]].reset_index(drop=True)
+    return known, frame[frame["as_of"].isin(tested)].reset_index(drop=True)
+
+
+def causes(company: KnownCompany, threads: int) -> dict[str, Any]:
+    """What each hidden condition would tell besides the features: AUC and average precision."""
+    known, test = parted(company)
+    model, _ = fit(known, company.features, **company.days, threads=threads)
+    return revealed(company.folder, test, company.features, model.risk(test, threads=threads), threads)
 
 
 def _figures(test: pd.DataFrame, risk: Floats) -> dict[str, list[float]]:
@@ -100,17 +112,17 @@ def _figures(test: pd.DataFrame, risk: Floats) -> dict[str, list[float]]:
     return {name: [round(float(value), 7) for value in values] for name, values in figures.items()}
 
 
-def kept(accounts: int, seed: int, with_causes: bool, threads: int, log: RunLog) -> dict[str, Any]:
-    """What the seed came to: from an earlier run of the same code, else measured now."""
+def kept(work: Measure, accounts: int, seed: int, threads: int, log: RunLog) -> dict[str, Any]:
+    """What the work came to for a seed: from an earlier run of the same code, else measured now."""
     code = hashlib.sha256()
-    for path in (*sorted(Path("models").glob("*.py")), *sorted(Path(__file__).parent.glob("*.py"))):
+    for path in (*sorted(Path("models").glob("*.py")), *(Path(__file__).with_name(name) for name in OURS)):
         code.update(path.read_bytes())
-    file = KEPT / f"{accounts}-{seed}.json"
+    file = KEPT / f"{work.__name__}-{accounts}-{seed}.json"
     if file.exists() and (found := json.loads(file.read_text(encoding="utf-8")))["code"] == code.hexdigest():
         return found
     company = known_company(accounts, seed, log)
-    log.step(f"learn and judge, seed {seed}")
-    record = {"code": code.hexdigest(), **measured(company, threads, with_causes)}
+    log.step(f"{work.__name__}, seed {seed}")
+    record = {"code": code.hexdigest(), **work(company, threads)}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(record), encoding="utf-8")
     return record
@@ -125,7 +137,7 @@ def shares(record: Mapping[str, Any], who: str) -> dict[str, float]:
     }
 
 
-def page(accounts: int, records: Mapping[int, Mapping[str, Any]]) -> str:
+def page(accounts: int, records: Mapping[int, Mapping[str, Any]], hidden: Mapping[str, Any] | None) -> str:
     """The figures as a page of Markdown."""
     first = next(iter(records.values()))
     dates = first["dates"]
@@ -151,7 +163,8 @@ def page(accounts: int, records: Mapping[int, Mapping[str, Any]]) -> str:
     for name, aim in TARGETS.items():
         ours, peer, most = (np.mean([shares(r, who)[name] for r in records.values()]) for who in WHO[:3])
         lines.append(f"| {COLUMNS[name][0]} | {ours:.3f} | {peer:.3f} | {most:.3f} | {ours / most:.3f} | {aim:.2f} |")
-    return "\n".join([*lines, "", *_beside(records), "", *_causes(first)]) + "\n"
+    told = [] if hidden is None else ["", *_causes(first, hidden)]
+    return "\n".join([*lines, "", *_beside(records), *told]) + "\n"
 
 
 def _by_seed(records: Mapping[int, Mapping[str, Any]]) -> list[str]:
@@ -172,12 +185,12 @@ def _by_seed(records: Mapping[int, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _causes(record: Mapping[str, Any]) -> list[str]:
+def _causes(record: Mapping[str, Any], hidden: Mapping[str, Any]) -> list[str]:
     """What trees taught the truth would gain from each hidden condition, in shares of the truth's skill."""
     base = record["test"]["base_rate"]
     truth = record["figures"]["truth"]
     whole = truth["auc"][0] - 0.5, truth["average_precision"][0] - base
-    auc, precision = record["causes"]["nothing"]
+    auc, precision = hidden["nothing"]
     lines = [
         "What the tables do not show, at the first seed: how much more of the truth's skill those trees have when one "
         "hidden condition is told to them besides.",
@@ -187,7 +200,7 @@ def _causes(record: Mapping[str, Any]) -> list[str]:
         f"| nothing | {(auc - 0.5) / whole[0]:.3f} | {(precision - base) / whole[1]:.3f} |",
     ]
     for name in CAUSES:
-        more = record["causes"][name]
+        more = hidden[name]
         lines.append(
             f"| {name} | {(more[0] - auc) / whole[0]:+.3f} | {(more[1] - precision) / whole[1]:+.3f} |".replace(
                 "-0.", "−0."
@@ -226,8 +239,10 @@ def main() -> None:
     records = {}
     with open_log() as log:
         for seed in asked.seeds:
-            records[seed] = kept(asked.accounts, seed, seed == asked.seeds[0], asked.threads, log)
-            asked.out.write_text(page(asked.accounts, records), encoding="utf-8")
+            records[seed] = kept(measured, asked.accounts, seed, asked.threads, log)
+            asked.out.write_text(page(asked.accounts, records, None), encoding="utf-8")
+        hidden = kept(causes, asked.accounts, asked.seeds[0], asked.threads, log)
+    asked.out.write_text(page(asked.accounts, records, hidden), encoding="utf-8")
 
 
 if __name__ == "__main__":
