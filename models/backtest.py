@@ -30,7 +30,7 @@ from models.profit import ASSUMPTIONS
 from models.segments import by_segment
 from models.training import LEAST_DEPARTURES, fit
 
-__all__ = ["Backtest", "BacktestFold", "backtest", "backtest_rules"]
+__all__ = ["Backtest", "BacktestFold", "backtest", "backtest_rules", "date_blocks", "known_on"]
 
 TEST_SHARE: Final = 0.4
 """Share of the snapshots that are tested at most: with more, the first models would have learned from too little."""
@@ -122,12 +122,12 @@ def backtest(
     Raises `NoTestDate` where no date had 30 departures known before it.
     """
     frame = in_order(frame)
-    blocks = _blocks(frame, need_days, folds, test_dates)
+    blocks = date_blocks(frame, need_days, folds, test_dates)
     tested, judged = [], []
     for number, dates in enumerate(blocks):
         if progress is not None:
             progress(f"test from {dates[0].date()}", number, len(blocks))
-        known = _known(frame, dates[0], need_days)
+        known = known_on(frame, dates[0], need_days)
         model, report = fit(
             known,
             features,
@@ -219,9 +219,10 @@ def _baselines(
     return scores | risks, judged
 
 
-def _blocks(
-    frame: pd.DataFrame, need_days: int, folds: int, test_dates: Sequence[pd.Timestamp] | None
+def date_blocks(
+    frame: pd.DataFrame, need_days: int, folds: int = 3, test_dates: Sequence[pd.Timestamp] | None = None
 ) -> list[list[pd.Timestamp]]:
+    """The test dates of a backtest, in blocks of neighbours, and what they raise; see `backtest`."""
     dates = [pd.Timestamp(date) for date in sorted(frame["as_of"].unique())]
     if test_dates is not None:
         chosen = sorted(pd.Timestamp(date) for date in test_dates)
@@ -233,14 +234,14 @@ def _blocks(
             )
         blocks = [[date] for date in chosen]
     else:
-        able = [date for date in dates if count_departures(_known(frame, date, need_days)) >= LEAST_DEPARTURES]
+        able = [date for date in dates if count_departures(known_on(frame, date, need_days)) >= LEAST_DEPARTURES]
         last = able[-int(np.ceil(TEST_SHARE * len(dates))) :]
         edges = np.linspace(0, len(last), min(folds, len(last)) + 1).round().astype(int)
         blocks = [last[first:end] for first, end in pairwise(edges)]
-    known = count_departures(_known(frame, blocks[0][0], need_days)) if blocks else 0
+    known = count_departures(known_on(frame, blocks[0][0], need_days)) if blocks else 0
     if known < LEAST_DEPARTURES:
         latest = blocks[0][0] if blocks else dates[-1]
-        found = count_departures(_known(frame, latest, need_days))
+        found = count_departures(known_on(frame, latest, need_days))
         raise NoTestDate(
             f"Departures known on {latest.date()}: {found} ({need_days} days before, as a label needs); "
             f"a model needs {LEAST_DEPARTURES}. The history is too short for a backtest: "
@@ -249,6 +250,6 @@ def _blocks(
     return blocks
 
 
-def _known(frame: pd.DataFrame, date: pd.Timestamp, need_days: int) -> pd.DataFrame:
+def known_on(frame: pd.DataFrame, date: pd.Timestamp, need_days: int) -> pd.DataFrame:
     """The rows whose labels were known on the date."""
     return frame[frame["as_of"] + pd.Timedelta(days=need_days) <= date]

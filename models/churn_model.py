@@ -167,6 +167,11 @@ class ChurnModel:
         base = self.calibration.a * self._tables.bias + self.calibration.b
         return Explanation(base, contributions, families)
 
+    @property
+    def lookups(self) -> int:
+        """What explaining an account costs, in looks into a table; the time that it takes is proportional to it."""
+        return self._tables.lookups
+
     @cached_property
     def _tables(self) -> PathTables:
         return PathTables.of(self.booster)

@@ -91,6 +91,11 @@ class PathTables:
             trees.append((tuple(splits), tuple(leaves)))
         return cls(tuple(trees), booster.num_feature(), bias)
 
+    @property
+    def lookups(self) -> int:
+        """Looks into a table that the explanation of one row takes: what its cost grows with."""
+        return sum(len(leaf.features) for _, leaves in self.trees for leaf in leaves)
+
     def contributions(self, matrix: Floats, threads: int = 0) -> Floats:
         """(rows, features) contribution of every feature to every row's margin; with `bias` they add up to it.
 

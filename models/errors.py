@@ -15,6 +15,7 @@ __all__ = [
     "TooFewDepartures",
     "TrackingFailed",
     "UnusableScorer",
+    "UnusableStudy",
 ]
 
 
@@ -83,3 +84,7 @@ class NoVersion(ModelRefusal):
 
 class UnusableScorer(ModelRefusal):
     """The scorer of texts that the settings name is not here, is none, or lacks what it runs on."""
+
+
+class UnusableStudy(ModelRefusal):
+    """The file in which tuning keeps its trials cannot be read or written."""

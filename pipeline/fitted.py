@@ -1,5 +1,6 @@
 """What a training makes: a model, learned or of rules, with what its test on past dates found."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from models.drift import reference_of
 from models.errors import NoTestDate, TooFewDepartures
 from models.starter import expected_rate, starter_model
 from models.training import LEAST_DEPARTURES, base_rate, fit
+from models.tuning import Trial, Tuning, tune
 from pipeline.collected import Collected
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -23,21 +25,24 @@ _LEAST_FOR_A_RATE: Final = 10
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model ready to be registered, and its test on past dates; none where history bears none."""
+    """A model ready to be registered, its test on past dates and how it was tuned; none where history bears none."""
 
     model: ChurnModel
     tested: Backtest | None
+    tuning: Tuning | None = None
 
 
-def learned(collected: Collected, settings: Settings, log: RunLog) -> Fitted:
-    """A model learned from all known labels, and what its recipe was worth on past dates.
+def learned(collected: Collected, settings: Settings, log: RunLog, trials: int = 0) -> Fitted:
+    """A model learned from all known labels, tuned by so many trials, and what its recipe was worth on past dates.
 
     Raises `TooFewDepartures` where fewer have left than a model needs.
     """
     if collected.frame.empty:
         raise TooFewDepartures(0, LEAST_DEPARTURES)
+    tuning = _tuned(collected, settings, log, trials) if trials else None
+    parameters = None if tuning is None else tuning.parameters
     try:
-        tested = measure(collected, settings, log)
+        tested = measure(collected, settings, log, parameters=parameters)
     except (NoTestDate, TooFewDepartures) as reason:
         log.note(f"No backtest: {reason}")
         tested = None
@@ -49,10 +54,37 @@ def learned(collected: Collected, settings: Settings, log: RunLog) -> Fitted:
         horizon_days=rules.horizon_days,
         lead_days=rules.lead_days,
         multiples=(settings.book.medium, settings.book.high),
+        parameters=parameters,
         threads=settings.engine.threads,
         progress=log.step,
     )
-    return _remembering(Fitted(replace(model, tone=collected.tone), tested), collected, settings)
+    return _remembering(Fitted(replace(model, tone=collected.tone), tested, tuning), collected, settings)
+
+
+def _tuned(collected: Collected, settings: Settings, log: RunLog, trials: int) -> Tuning | None:
+    """LightGBM's parameters chosen by trials, which are kept in the cache; None where history is too short for that."""
+
+    def told(done: Sequence[Trial]) -> None:
+        if done:
+            log.note(f"trial {len(done)} of {trials}: {done[-1]}", **done[-1].as_record())
+        log.step("tune", len(done), trials)
+
+    rules = collected.history.rules
+    try:
+        return tune(
+            collected.frame,
+            collected.recipe.features,
+            need_days=rules.label_days,
+            horizon_days=rules.horizon_days,
+            lead_days=rules.lead_days,
+            trials=trials,
+            file=settings.folder / settings.data.cache / "tuning.db",
+            threads=settings.engine.threads,
+            told=told,
+        )
+    except (NoTestDate, TooFewDepartures) as reason:
+        log.note(f"Not tuned: {reason}")
+        return None
 
 
 def by_rules(collected: Collected, settings: Settings) -> Fitted:
@@ -78,11 +110,17 @@ def by_rules(collected: Collected, settings: Settings) -> Fitted:
     return _remembering(Fitted(replace(model, tone=collected.tone), tested), collected, settings)
 
 
-def measure(collected: Collected, settings: Settings, log: RunLog, like: ChurnModel | None = None) -> Backtest:
+def measure(
+    collected: Collected,
+    settings: Settings,
+    log: RunLog,
+    like: ChurnModel | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Backtest:
     """The backtest on the collected snapshots. On each test date the team can call `calls_per_week` accounts a manager.
 
-    `like` is a model whose recipe is tested, instead of that which a training would choose now. Raises `NoTestDate` or
-    `TooFewDepartures` where history cannot bear one.
+    `like` is a model whose recipe is tested, instead of that which a training would choose now; `parameters` are
+    LightGBM's, tuned for such a training. Raises `NoTestDate` or `TooFewDepartures` where history cannot bear one.
     """
     rules = collected.history.rules
     if collected.frame.empty:
@@ -94,7 +132,7 @@ def measure(collected: Collected, settings: Settings, log: RunLog, like: ChurnMo
         horizon_days=rules.horizon_days,
         lead_days=rules.lead_days,
         capacity=_capacity(collected, settings),
-        parameters=None if like is None else like.about["fit"]["parameters"],
+        parameters=parameters if like is None else like.about["fit"]["parameters"],
         threads=settings.engine.threads,
         progress=lambda step, done, total: log.step(f"backtest, {step}", done, total),
     )
@@ -109,13 +147,13 @@ def _remembering(fitted: Fitted, collected: Collected, settings: Settings) -> Fi
     risk = model.risk(customers, threads=settings.engine.threads)
     about = {
         **model.about,
-        **_remembered(settings, collected, fitted.tested),
+        **_remembered(settings, collected, fitted),
         "reference": reference_of(customers, model.features, risk),
     }
     return replace(fitted, model=replace(model, about=about))
 
 
-def _remembered(settings: Settings, collected: Collected, tested: Backtest | None) -> dict[str, Any]:
+def _remembered(settings: Settings, collected: Collected, fitted: Fitted) -> dict[str, Any]:
     """What a night must know to see accounts exactly as the training did."""
     return {
         "trained_on": str(collected.today),
@@ -129,5 +167,6 @@ def _remembered(settings: Settings, collected: Collected, tested: Backtest | Non
         "left_out": collected.left_out,
         "older_snapshots": collected.older_snapshots,
         "tone": None if collected.compared is None else collected.compared.as_record(),
-        "backtest": None if tested is None else tested.as_record(),
+        "backtest": None if fitted.tested is None else fitted.tested.as_record(),
+        "tuning": None if fitted.tuning is None else fitted.tuning.as_record(),
     }

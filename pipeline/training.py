@@ -49,6 +49,8 @@ class Trained:
             lines.append(str(collected.compared))
         if collected.older_snapshots:
             lines.append(left_aside(collected.older_snapshots))
+        if self.fitted.tuning is not None:
+            lines.append(self.fitted.tuning.told())
         if (tested := self.fitted.tested) is not None:
             money = money_word(model.about["question"]["churn.definition"])
             lines += ["", skill_table(tested, money), "", grade_line(tested, money)]
@@ -73,13 +75,14 @@ class Trained:
             "older_snapshots": collected.older_snapshots,
             "departures": collected.known_churns,
             "tone": None if collected.compared is None else collected.compared.as_record(),
+            "tuning": None if self.fitted.tuning is None else self.fitted.tuning.as_record(),
             "backtest": None if tested is None else tested.as_record(),
             "gate": None if self.verdict is None else self.verdict.as_record(),
         }
 
 
-def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool = True) -> Trained:
-    """The whole of `churn train`. Without `promotes` the decision is left to a person.
+def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool = True, trials: int = 0) -> Trained:
+    """The whole of `churn train`, tuned by so many trials. Without `promotes` the decision is left to a person.
 
     Where too few have left to learn from, the model is made of rules.
 
@@ -94,7 +97,7 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
     rules = by_rules(collected, settings)
     against = incumbent(settings, collected, rules.model)
     try:
-        fitted = learned(collected, settings, log)
+        fitted = learned(collected, settings, log, trials)
     except TooFewDepartures as reason:
         return _by_rules_alone(rules, against, collected, settings, log, promotes=promotes, reason=reason)
     log.step("log to MLflow and register")

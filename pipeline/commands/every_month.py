@@ -13,18 +13,27 @@ __all__ = ["backtest", "promote", "rollback", "train"]
 @click.command()
 @as_of_option
 @click.option("--no-promote", is_flag=True, help="Leave it to a person whether the night shall use it.")
+@click.option(
+    "--tune",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Try N sets of LightGBM's parameters first, the default among them.",
+)
 @takes_call
-def train(call: Call, as_of: date | None, no_promote: bool) -> None:
+def train(call: Call, as_of: date | None, no_promote: bool, tune: int | None) -> None:
     """Learn a model from past snapshots, test it through time, log it to MLflow, and put it to the gate.
 
     The gate compares it with the champion on the newest snapshots, both fitted without them. Where it is better there,
     or as good and the champion old, and in nothing worse, it becomes the champion, which the night reads. Where too few
     customers have left to learn from, the champion is a model of ten rules.
+
+    --tune chooses among the sets that do as well as the best the one that is quickest to explain, on dates before those
+    of test and gate. What was tried is kept in [data] cache: stopped, it goes on from there.
     """
     from pipeline.training import train as run
 
     with call.log() as log:
-        trained = run(call.settings, call.day(as_of), log, promotes=not no_promote)
+        trained = run(call.settings, call.day(as_of), log, promotes=not no_promote, trials=tune or 0)
     call.answer(trained.told(), trained.as_record())
 
 
