@@ -178,7 +178,7 @@ def lead_time_plot(found: Mapping[str, Sequence[LeadTime]], path: Path, money: s
     columns = next(iter(found.values()))
     picture, sheet = _sheets(9.6, 1.6 + 0.34 * len(found), 1, len(columns))
     highs = [lead.share.high for leads in found.values() for lead in leads]
-    reach = min(1.0, 1.08 * max((high for high in highs if np.isfinite(high)), default=1.0))
+    reach = min(1.0, 1.08 * max((high for high in highs if np.isfinite(high)), default=1.0) or 1.0)
     heights = np.arange(len(found))[::-1]
     for column, (axes, lead) in enumerate(zip(sheet, columns, strict=True)):
         shares = [leads[column].share for leads in found.values()]

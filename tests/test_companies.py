@@ -113,15 +113,17 @@ def assert_crm(crm: Company, least_auc: float) -> None:
 
 
 def test_ravenstack_has_too_few_departures_to_learn_from(tmp_path: Path) -> None:
-    """The first day of a company that nobody has left: the run says what it found, and that it does not suffice."""
+    """The first day of a company that nobody has left: rules order the accounts, and every page says so."""
     ravenstack = company("ravenstack", tmp_path, snapshot_every_days=168)
-    refused = ravenstack.run("train", "--json")
-    assert 3 == refused.exit_status, refused.stderr
-    error = refused.record()["error"]
-    assert error.startswith("Found 2 departures in these tables")
-    assert "They do not suffice" in error
+    trained = ravenstack.trained()
+    assert (True, 2, None) == (trained["starter"], trained["departures"], trained["fit"])
     checked = ravenstack.run("check", "--json").record()
     assert (False, 2, False) == (checked["fatal"], checked["departures"], checked["departures_suffice"])
+    assert_adds_up(ravenstack.scored())
+    night = ravenstack.run("score").stdout
+    assert "Ordered by rules; " in night
+    assert " of the 100 departures needed have been seen." in night
+    assert "%" not in night.partition("How good is this?")[0].replace(" % on ", "")
 
 
 def test_ravenstack_with_its_churn_dates_shows_no_skill(tmp_path: Path) -> None:
@@ -129,6 +131,9 @@ def test_ravenstack_with_its_churn_dates_shows_no_skill(tmp_path: Path) -> None:
     ravenstack = company("ravenstack_departed", tmp_path, snapshot_every_days=56)
     trained = ravenstack.trained()
     assert 169 == trained["departures"]
+    assert trained["gate"]["decision"]["promotes"] is False, "no model of these tables is better than rules"
+    assert trained["champion"] != trained["version"]
+    assert "It has shown no skill on your data" in ravenstack.run("score").stdout
     low, value, high = auc(trained)
     assert low < 0.55, "skill is claimed where there is none"
     assert high > 0.45

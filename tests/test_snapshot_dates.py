@@ -2,7 +2,6 @@
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import ibis
 import pandas as pd
@@ -10,7 +9,6 @@ import pytest
 
 from features.timeline import ChurnRules
 from features.versions import History
-from models.errors import TooFewDepartures
 from pipeline.errors import RefusedError
 from pipeline.settings import Settings, read_settings
 from pipeline.snapshot_dates import left_aside, snapshot_dates
@@ -59,26 +57,3 @@ def test_a_late_load_is_named_where_it_is_what_counts(settings: Settings) -> Non
     rules = ChurnRules(recorded_from=datetime(2026, 10, 1, 23))  # noqa: DTZ001
     with pytest.raises(RefusedError, match=r"be 2026-10-02 \(versions are kept since the load of 2026-10-01, \[data\]"):
         snapshot_dates(past(rules=rules, versioned=True), settings, TODAY)
-
-
-@pytest.mark.parametrize(
-    ("reason", "told"),
-    [
-        (TooFewDepartures(2, 30), "hold 2 departures (distinct account and day), and a model needs at least 30."),
-        (
-            TooFewDepartures(3, 5, "root accounts with a departure"),
-            "hold 3 root accounts with a departure, and a model",
-        ),
-    ],
-)
-def test_too_few_departures_are_told_as_what_was_counted(reason: TooFewDepartures, told: str) -> None:
-    """Forty departures of three root accounts are forty departures; it is the three that do not suffice."""
-    from pipeline.training import _too_few
-
-    frame = pd.DataFrame({"as_of": pd.to_datetime(["2026-01-01", "2026-01-29", "2026-01-29"])})
-    message = _too_few(reason, SimpleNamespace(known_churns=40, frame=frame))
-    assert message.startswith(
-        "Found 40 departures in these tables. They do not suffice to learn from: the labels of 2 "
-    )
-    assert told in message
-    assert 1 == message.count("suffice")
