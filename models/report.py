@@ -84,7 +84,9 @@ def dependence_plot(model: ChurnModel, frame: pd.DataFrame, path: Path, *, seed:
     rows = frame.sample(min(SAMPLE, len(frame)), random_state=seed).sort_index()
     contributions, values = model.explain(rows, threads=threads).contributions, model.matrix(rows)
     weight = [
-        float(np.abs(contributions[:, place]).mean()) if feature.kind == "number" else -1.0
+        float(np.abs(contributions[:, place]).mean())
+        if feature.kind == "number" and np.isfinite(values[:, place]).any()
+        else -1.0
         for place, feature in enumerate(model.features)
     ]
     chosen = [place for place in np.argsort(weight, kind="stable")[::-1][:6] if weight[place] > 0]
