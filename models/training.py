@@ -7,7 +7,7 @@ backtest, and how well the folds did on rows they had not seen stands in the rep
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from features.catalogue import Feature
 from models.bands import Bands
 from models.boosting import FEW_DEPARTURES, boost, boost_until_worse, boosting_parameters
-from models.calibration import Calibration, fit_calibration, probability
+from models.calibration import Calibration, fit_calibration, logistic_line, probability
 from models.churn_model import ChurnModel, encode
 from models.departures import count_departures, in_order
 from models.errors import ModelRefusal, TooFewDepartures
 from models.fit_report import FitReport, FoldReport
 from models.metrics import area_under_curve, average_precision, log_loss
 from models.splits import Fold, split_rows
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 __all__ = ["LEAST_DEPARTURES", "base_rate", "calibration_from_all_rows", "fit"]
 
@@ -91,6 +94,9 @@ def fit(
     booster = boost(parameters, chosen, (matrix, label.astype(np.float64)), rounds)
     _tell(progress, "trained", steps, steps)
     fitted, calibration = calibration, calibration_from_all_rows(calibration, label, split.folds)
+    if split.mode == "time":
+        year = _last_year(frame)
+        calibration = _levelled(calibration, booster, matrix[year], label[year], parameters["num_threads"])
     report = FitReport(
         mode=split.mode,
         folds=tuple(reports),
@@ -154,6 +160,18 @@ def calibration_from_all_rows(calibration: Calibration, label: NDArray[np.bool_]
     return Calibration(calibration.a, calibration.b - calibration.a * gone)
 
 
+def _levelled(
+    calibration: Calibration, booster: "Booster", matrix: Floats, label: NDArray[np.bool_], threads: int
+) -> Calibration:
+    """The same slope, and the level at which the mean risk of these rows is the share that left.
+
+    A block of time that calibrates is two or three snapshots long and shares the shocks of its months, which tell
+    little of the months to come. The order within it is not touched by them, so the slope stays.
+    """
+    margin = np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float64)
+    return Calibration(calibration.a, logistic_line(calibration.a * margin, label, slope=1.0)[1])
+
+
 def _fold_report(fold: Fold, frame: pd.DataFrame, rounds: int) -> FoldReport:
     sets = {"fit": fold.fit, "stop": fold.stop, "calibrate": fold.calibrate}
     return FoldReport(
@@ -177,10 +195,14 @@ def _medians(matrix: Floats, features: tuple[Feature, ...]) -> dict[str, float]:
 
 
 def base_rate(frame: pd.DataFrame) -> float:
-    """Share of the last year's snapshots that left; of all snapshots where nobody left in the last year."""
-    recent = frame["as_of"] > frame["as_of"].max() - pd.Timedelta(days=BASE_RATE_DAYS)
-    rate = float(frame.loc[recent, "label"].mean())
-    return rate if 0.0 < rate < 1.0 else float(frame["label"].mean())
+    """Share of the last year's snapshots that left; of all snapshots where nobody, or everybody, left in it."""
+    return float(frame.loc[_last_year(frame), "label"].mean())
+
+
+def _last_year(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """(rows,) the last year's snapshots; all of them where nobody, or everybody, left in the last year."""
+    recent = (frame["as_of"] > frame["as_of"].max() - pd.Timedelta(days=BASE_RATE_DAYS)).to_numpy(bool)
+    return recent if frame.loc[recent, "label"].nunique() == 2 else np.ones(len(frame), dtype=bool)
 
 
 def _out_of_fold(calibration: Calibration, margin: Floats, label: NDArray[np.bool_]) -> dict[str, float]:

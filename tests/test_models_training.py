@@ -105,6 +105,20 @@ def test_where_few_left_risks_follow_the_directions_that_the_catalogue_expects()
         assert steps.min() >= -1e-12
 
 
+def test_with_a_long_history_the_level_is_that_of_the_last_year_and_not_of_its_newest_months() -> None:
+    """Two snapshots share the shocks of their months: here nearly nobody left in the last of them."""
+    known = known_risk(2500, 14)
+    dates = np.sort(known.frame["as_of"].unique())
+    spared = known.frame["as_of"].isin(dates[-3:]) & (known.frame["account_id"].str[-1] < "7")
+    frame = known.frame.assign(
+        label=known.frame["label"] & ~spared, churn_on=known.frame["churn_on"].where(~spared, pd.NaT)
+    )
+    model, report = _fit(known, frame)
+    assert report.mode == "time"
+    last_year = frame[frame["as_of"] > dates[-1] - pd.Timedelta(days=365)]
+    assert model.risk(last_year, threads=1).mean() == pytest.approx(last_year["label"].mean(), rel=0.01)
+
+
 def test_the_report_says_what_was_used_for_what() -> None:
     known, model, report = trained()
     assert report.rows == len(known.frame)
