@@ -81,7 +81,9 @@ def labels(
     """Labels of the accounts that were customers at `as_of`, as today's knowledge has them.
 
     Columns: `account_id`, `label` (null where left out), `churn_on` (null unless the label is true), `end_reason` (of
-    that churn, null where nobody knows it), `left_out` (null, or one of `LEFT_OUT`).
+    that churn, null where nobody knows it), `later_churn_on` (of those that stayed, the first churn after the window:
+    what a longer horizon would have found, once it is mature; never with inactivity, which judges by a window's end),
+    `left_out` (null, or one of `LEFT_OUT`).
 
     The label is: churned within `[as_of + lead, as_of + lead + horizon)`. Three kinds of accounts have none, and are
     left out of training and tests alike, for a night could not have done better on them: those *leaving* (their notice
@@ -124,6 +126,7 @@ def labels(
         label=is_counted.ifelse(judged["_churn_on"].notnull(), ibis.null("boolean")),
         churn_on=is_counted.ifelse(judged["_churn_on"], ibis.null("date")),
         end_reason=is_counted.ifelse(judged["_end_reason"], ibis.null("string")),
+        later_churn_on=(is_counted & judged["_churn_on"].isnull()).ifelse(judged["_later"], ibis.null("date")),
         left_out=judged["left_out"],
     )
 
@@ -148,6 +151,7 @@ def _by_spell(there: ir.Table, all_spells: ir.Table, as_of: date, history: Histo
         _covered=covers.any(),
         _in_lead=(covers & (churn >= day) & (churn < ibis.literal(opens))).any(),
         _churn_on=churn.min(where=inside),
+        _later=churn.min(where=churn >= ibis.literal(closes)),
         # The first churn's, known or not: a null would be passed over for the next one's.
         _end_reason=all_spells["end_reason"].fill_null("").argmin(churn, where=inside),
     )
@@ -156,6 +160,7 @@ def _by_spell(there: ir.Table, all_spells: ir.Table, as_of: date, history: Histo
         "account_id",
         "state",
         "_churn_on",
+        "_later",
         _end_reason=joined["_end_reason"].nullif(""),
         _already_gone=~joined["_covered"].fill_null(False),
         _in_lead=joined["_in_lead"].fill_null(False),
@@ -187,6 +192,7 @@ def _by_silence(history: History, there: ir.Table, as_of: date, now: Moment) -> 
         "state",
         _churn_on=in_window.ifelse(ends_at_close, ibis.null("date")),
         _end_reason=ibis.null("string"),
+        _later=ibis.null("date"),
         _already_gone=~(joined["_at_as_of"] >= silent_from).fill_null(False),
         _in_lead=((ends_at_opening >= ibis.literal(as_of)) & (ends_at_opening < ibis.literal(opens))).fill_null(False),
     )

@@ -25,6 +25,7 @@ from models.bands import Bands
 from models.calibration import Calibration, probability
 from models.contributions import PathTables
 from models.errors import ColumnsDiffer, CorruptModel
+from models.involuntary import InvoluntaryModel
 from models.sentiment_model import SentimentModel
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ FAMILIES: Final[tuple[str, ...]] = tuple(family.value for family in Family)
 """The order of the columns of `Explanation.families`."""
 
 END_OF_TREES: Final = "end of trees"
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def encode(frame: pd.DataFrame, features: tuple[Feature, ...], categories: Mappi
     """
     names = [feature.name for feature in features]
     if not set(names) <= set(frame.columns):
-        keys = {"account_id", "root_id", "as_of", "label", "churn_on", "mrr"}
+        keys = {"account_id", "root_id", "as_of", "label", "churn_on", "end_reason", "later_churn_on", "mrr"}
         raise ColumnsDiffer(names, [str(column) for column in frame.columns if column not in keys or column in names])
     matrix: Floats = np.empty((len(frame), len(names)), dtype=np.float64)
     for position, feature in enumerate(features):
@@ -87,7 +88,8 @@ class ChurnModel:
     `facts` teach it nothing; they are what the sentences of its features speak of. `medians` are the training medians
     of the number features: what counts as more or less of a feature. `about` is what the training had to say (dates,
     horizon, rounds, seed, …), in values that JSON can hold. `tone` judges the words of tickets, where ratings taught a
-    scorer that is better than ours.
+    scorer that is better than ours. `involuntary` says of those that leave whether they were cut off, where reasons
+    taught it.
     """
 
     booster_text: str
@@ -99,6 +101,7 @@ class ChurnModel:
     facts: tuple[Feature, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     tone: SentimentModel | None = None
+    involuntary: InvoluntaryModel | None = None
 
     @property
     def catalogue(self) -> tuple[Feature, ...]:
@@ -190,6 +193,7 @@ class ChurnModel:
             "bands": self.bands.as_record(),
             "about": dict(self.about),
             "tone": None if self.tone is None else self.tone.version,
+            "involuntary": None if self.involuntary is None else self.involuntary.as_record(),
         }
 
     def save(self, folder: Path) -> None:
@@ -223,6 +227,9 @@ class ChurnModel:
                 bands=Bands(**record["bands"]),
                 about=record["about"],
                 tone=SentimentModel.load(folder) if record["tone"] is not None else None,
+                involuntary=None
+                if record["involuntary"] is None
+                else InvoluntaryModel.from_record(record["involuntary"]),
             )
             stored = record["tree_digest"], record["digest"]
         except OSError as error:

@@ -206,6 +206,7 @@ def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date)
         base_log_odds=explanation.base_log_odds,
         log_odds=explanation.log_odds,
         risk=explanation.risk,
+        involuntary=float("nan") if model.involuntary is None else model.involuntary.probability(active),
         families=pd.Series(reasons.families()),
         reasons=pd.Series(reasons.listed()),
         facts=pd.Series(reasons.facts()),
@@ -214,7 +215,7 @@ def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date)
     nothing: dict[str, Any] = {"families": {}, "reasons": [], "facts": {}}
     others = others.assign(**{name: [value] * len(others) for name, value in nothing.items()})
     columns = ["account_id", "root_id", "name", "owner", "state", "since", "last_day", "mrr"]
-    numbers = ["risk", "log_odds", "base_log_odds"]
+    numbers = ["risk", "log_odds", "base_log_odds", "involuntary"]
     scored = scored[[*columns, *numbers, *nothing]]
     others = others[[*columns, *nothing]].assign(**dict.fromkeys(numbers, float("nan")))
     together = pd.concat([part for part in (scored, others) if len(part)], ignore_index=True)

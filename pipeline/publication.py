@@ -259,7 +259,7 @@ def _rows(run_id: str, book: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows as the table takes them: plain Python values, JSON without spaces, every number in full."""
     plain = ("account_id", "root_id", "name", "entry_name", "owner", "state", "last_day", "band", "largest_family")
     changed = ("change_time", "change_data", "change_model")
-    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds", *changed)
+    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds", "involuntary", *changed)
     columns: dict[str, list[Any]] = {name: _values(book[name]) for name in (*plain, *numbers)}
     columns["last_day"] = [None if day is None else pd.Timestamp(day).date() for day in columns["last_day"]]
     nested = zip(book["families"], book["reasons"], book["facts"], columns["state"], strict=True)

@@ -172,6 +172,7 @@ class AccountNight:
     """One account in one night. Money in the company's currency a month, reasons and families in log-odds.
 
     Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band.
+    `involuntary` is P(involuntary | leaves), None where the model does not tell it.
     """
 
     account_id: str
@@ -192,6 +193,7 @@ class AccountNight:
     change_data: float | None
     change_model: float | None
     largest_family: str | None
+    involuntary: float | None
     families: Mapping[str, float]
     reasons: tuple[Mapping[str, Any], ...]
     facts: Mapping[str, float | str | None]

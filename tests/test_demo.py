@@ -16,7 +16,7 @@ NIGHT = re.compile(
 )
 ORDER = re.compile(
     r"Most MRR at stake first \(risk × MRR, USD\)\. Not listed: accounts at low risk(, \d+ new)?"
-    r"(, \d+ whose main reason is billing)?\."
+    r"(, \d+ to be reminded of payment)?\."
 )
 ENTRY = re.compile(
     r" (?P<place>\d)  \S.+?  +(1 in \d+|\d in \d+) +(high|medium)  MRR +[\d,]+  at stake +(?P<at_stake>[\d,]+)"
