@@ -143,8 +143,29 @@ def _test(tested: Backtest, setting: Setting) -> list[str]:
         ),
         "On a list so long before they left, of those tested then (and not more than 180 days before):",
         _lead_times(tested, setting),
+        *_leavers(tested),
     ]
     return parts
+
+
+def _leavers(tested: Backtest) -> list[str]:
+    """By why they left, where that is on record."""
+    if not tested.leavers:
+        return []
+    days = [f"{lead.days} days before" for lead in tested.lead_times["model"]]
+    rows = [
+        [
+            reason,
+            f"{found.departures:,}",
+            _share(found.recall),
+            *(f"{lead.found} of {lead.departures}" if lead.departures else "" for lead in found.lead_times),
+        ]
+        for reason, found in tested.leavers.items()
+    ]
+    return [
+        "By the reason on record. Who leaves involuntarily was cut off: a payment reminder, not a call. Of the model:",
+        _table(["reason", "churns", "on the list", *days], rows),
+    ]
 
 
 def _graded(tested: Backtest, setting: Setting) -> list[str]:
