@@ -192,6 +192,9 @@ def account_page(engine: Engine, account_id: str, shown: Night, language: Langua
         or f"Of accounts like this {plain_odds(found.risk)} leave within {head['horizon_days']} days "
         f"({found.risk * 100:.1f} %); {head['base_rate'] * 100:.0f} in 100 is usual."
     )
+    if rules is None and len(found.horizons) > 1:
+        told = [f"{days}: {plain_odds(risk)}" for days, risk in found.horizons.items()]
+        lines.append(f"Within {', '.join(told).replace(':', ' days', 1)}.")
     if found.band:
         begin = f"; medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
         lines.append(f"Band {found.band}{'' if rules else begin}.")

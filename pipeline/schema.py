@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 __all__ = ["CATALOGUES", "INPUTS", "METADATA", "PUBLISHED", "RUNS", "SCORES", "STORE_VERSION", "UNSCORED", "VERSION"]
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised whenever a table changes its meaning or shape."""
 
 UNSCORED: Final = ("leaving", "lapsed")
@@ -91,6 +91,7 @@ SCORES = Table(
     Column("band", String(8)),
     Column("rank", Integer),
     Column("risk", Float(53)),
+    Column("horizons", Text, nullable=False),
     Column("mrr", Float(53)),
     Column("value_at_risk", Float(53)),
     Column("base_log_odds", Float(53)),

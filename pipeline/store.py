@@ -172,7 +172,8 @@ class AccountNight:
     """One account in one night. Money in the company's currency a month, reasons and families in log-odds.
 
     Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band.
-    `involuntary` is P(involuntary | leaves), None where the model does not tell it.
+    `horizons` are risks by days, ascending, that of the night's own horizon among them; empty for accounts without a
+    risk. `involuntary` is P(involuntary | leaves), None where the model does not tell it.
     """
 
     account_id: str
@@ -185,6 +186,7 @@ class AccountNight:
     band: str | None
     rank: int | None
     risk: float | None
+    horizons: Mapping[int, float]
     mrr: float | None
     value_at_risk: float | None
     base_log_odds: float | None
@@ -290,6 +292,7 @@ def _accounts(connection: Connection, wanted: Select[Any]) -> Iterator[AccountNi
     for row in connection.execute(wanted, execution_options={"yield_per": 5_000}):
         fields = dict(row._mapping)
         fields["families"] = json.loads(fields["families"])
+        fields["horizons"] = {int(days): risk for days, risk in json.loads(fields["horizons"]).items()}
         fields["reasons"] = tuple(
             {"family": family, "feature": feature, "value": value, "contribution": contribution, "contradicts": bool(c)}
             for family, feature, value, contribution, c in json.loads(fields["reasons"])

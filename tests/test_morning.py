@@ -20,7 +20,7 @@ from pipeline.book import make_book
 from pipeline.morning import account_page, list_page
 from pipeline.publication import publish
 from pipeline.skill import skill_line, skill_table
-from pipeline.store import connect, night, reading
+from pipeline.store import book, connect, night, reading
 
 HEADLINE: dict[str, Any] = {
     "currency": "EUR",
@@ -73,6 +73,38 @@ def test_an_account_is_told_in_chinese_where_that_is_asked_for(store: Engine) ->
     assert "也有影响" in second
     assert cell_len(first[: first.index("近")]) == cell_len(second[: second.index("近")])
     assert cell_len(first[: first.index("近")]) == len("log-odds  without it") + len(f"  {'':<18}  ")
+
+
+def test_other_horizons_stand_in_one_line(store: Engine) -> None:
+    """In order, whatever order they are stored in; without others there is no such line."""
+    frame = scored(2)
+    frame["horizons"] = [{30: 1 / 30, 60: 1 / 13, 90: 1 / 9}, {60: frame.at[1, "risk"]}]
+    publish(
+        store,
+        run("r1", **HEADLINE),
+        make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT),
+        CATALOGUE,
+        finished_at=NOW,
+    )
+    assert "\nWithin 30 days 1 in 30, 60: 1 in 13, 90: 1 in 9.\n" in shown_account(store, "A-00000")
+    assert "\nWithin " not in shown_account(store, "A-00001")
+
+
+def test_an_account_without_a_risk_has_none_within_any_days(store: Engine) -> None:
+    frame = scored(2)
+    frame.loc[0, "state"] = "leaving"
+    publish(
+        store,
+        run("r1", **HEADLINE),
+        make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT),
+        CATALOGUE,
+        finished_at=NOW,
+    )
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        stored = {each.account_id: each.horizons for each in book(connection, header)}
+    assert stored == {"A-00000": {}, "A-00001": frame.at[1, "horizons"]}
 
 
 LIKELY = "If they leave, it will most likely be over payment: dunning, no call."
