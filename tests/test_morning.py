@@ -104,7 +104,10 @@ def test_an_account_without_a_risk_has_none_within_any_days(store: Engine) -> No
         header = night(connection)
         assert header is not None
         stored = {each.account_id: each.horizons for each in book(connection, header)}
-    assert stored == {"A-00000": {}, "A-00001": frame.at[1, "horizons"]}
+    assert stored == {
+        "A-00000": {},
+        "A-00001": {str(days): risk for days, risk in frame.at[1, "horizons"].items()},
+    }
 
 
 LIKELY = "If they leave, it will most likely be over payment: dunning, no call."
