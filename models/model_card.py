@@ -102,6 +102,7 @@ def _data(model: ChurnModel, setting: Setting) -> str:
         f"Trained on {setting.day}. It gives the probability that a customer leaves within {about['horizon_days']} "
         f"days{lead}.",
         *_learned(model),
+        *_horizons(model),
         f"{'Taken to leave' if is_starter(model) else 'Left, of the snapshots of the last year'}: "
         f"{_percent(model.bands.base_rate)}. Medium risk begins at "
         f"{_percent(model.bands.medium)}, high risk at {_percent(model.bands.high)}.",
@@ -123,6 +124,19 @@ def _learned(model: ChurnModel) -> list[str]:
         f"{about['last_as_of']}, with {fit['departures']:,} departures, by {len(model.features)} features.",
         f"{about['rounds']} boosted trees (LightGBM), calibrated by a line in log-odds; {adds}",
     ]
+
+
+def _horizons(model: ChurnModel) -> list[str]:
+    """The further horizons, what each was learned from, and why others are not given."""
+    lines = []
+    for days, factor in sorted(model.factors.items()):
+        fit = factor.about["fit"]
+        lines.append(
+            f"Also within {days} days, tied to the risk by a factor of its own: learned from {fit['rows']:,} snapshots "
+            f"with {fit['departures']:,} departures, AUC {fit['out_of_fold']['auc']:.3f} on those it had not seen. It "
+            "has no part in the backtest."
+        )
+    return [*lines, *model.about.get("horizons_left_out", {}).values()]
 
 
 def _test(tested: Backtest, setting: Setting) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from known_risk import FEATURES, KnownRisk, known_risk
 from models.churn_model import ChurnModel
 from models.errors import CorruptModel
 from models.horizons import Factors, fit_factors
+from models.model_card import Setting, model_card
 from models.training import fit
 from models.twin import twin, window_from
 
@@ -151,6 +153,22 @@ def test_the_gate_twin_keeps_them() -> None:
     known, model, _ = tied()
     window = window_from(known.frame, NEED, known.frame["as_of"].unique()[-3])
     assert list(twin(model, known.frame, window, threads=1).factors) == [28, 84, 112]
+
+
+def test_the_model_card_says_what_each_was_learned_from_and_what_is_not_given() -> None:
+    _, model, factors = tied()
+    told = model_card(
+        replace(model, about={**model.about, "horizons_left_out": {"365": "No risk is given within 365 days."}}),
+        None,
+        Setting("Acme", date(2026, 11, 2), "MRR", "EUR", "left"),
+    )
+    for days in (28, 84, 112):
+        fit = factors.models[days].about["fit"]
+        assert (
+            f"- Also within {days} days, tied to the risk by a factor of its own: learned from {fit['rows']:,} " in told
+        )
+        assert f"with {fit['departures']:,} departures, AUC {fit['out_of_fold']['auc']:.3f} " in told
+    assert "\n- No risk is given within 365 days.\n" in told
 
 
 def test_without_factors_there_is_one_horizon() -> None:
