@@ -24,12 +24,26 @@ _LARGEST_LOSS: Final = 0.1
 
 
 def spells_today(history: History, today: date) -> ir.Table:
-    """Spells as today's knowledge has them: `account_id`, `spell_started_on`, `churn_on`.
+    """Spells as today's knowledge has them: `account_id`, `spell_started_on`, `churn_on`, `end_reason`.
 
     An end younger than the grace stands in `churn_on` too: `labels` never reads that far, since it refuses snapshots
-    that are not mature.
+    that are not mature. `end_reason` is that of the terms by which the account left, null where none is on record;
+    where they disagree, that of the invoices: one product was cut off with the other.
     """
-    return spells(terms(history, history.rules.moment(today)), history.rules)
+    known_terms = terms(history, history.rules.moment(today))
+    found = spells(known_terms, history.rules)
+    if "end_reason" not in known_terms.columns:
+        return found.mutate(end_reason=ibis.null("string"))
+    ended = known_terms.filter(known_terms["end_reason"].notnull())
+    left_on = ended["ended_on"]
+    if history.rules.event == "notice" and "notice_on" in ended.columns:
+        left_on = ibis.least(ended["notice_on"].fill_null(left_on), left_on)
+    # Involuntary, other, voluntary: the first in the alphabet.
+    reasons = ended.group_by("account_id", _left_on=left_on).agg(end_reason=ended["end_reason"].min())
+    joined = found.left_join(
+        reasons, [found["account_id"] == reasons["account_id"], found["churn_on"] == reasons["_left_on"]]
+    )
+    return joined.select("account_id", "spell_started_on", "churn_on", "end_reason")
 
 
 def churns(history: History, today: date) -> ir.Table:
@@ -66,8 +80,10 @@ def labels(
 ) -> ir.Table:
     """Labels of the accounts that were customers at `as_of`, as today's knowledge has them.
 
-    Columns: `account_id`, `label` (null where left out), `churn_on` (null unless the label is true), `left_out` (null,
-    or one of `LEFT_OUT`).
+    Columns: `account_id`, `label` (null where left out), `churn_on` (null unless the label is true), `end_reason` (of
+    that churn, null where nobody knows it), `later_churn_on` (of those that stayed, the first churn after the window:
+    what a longer horizon would have found, once it is mature; never with inactivity, which judges by a window's end),
+    `left_out` (null, or one of `LEFT_OUT`).
 
     The label is: churned within `[as_of + lead, as_of + lead + horizon)`. Three kinds of accounts have none, and are
     left out of training and tests alike, for a night could not have done better on them: those *leaving* (their notice
@@ -109,6 +125,8 @@ def labels(
         "account_id",
         label=is_counted.ifelse(judged["_churn_on"].notnull(), ibis.null("boolean")),
         churn_on=is_counted.ifelse(judged["_churn_on"], ibis.null("date")),
+        end_reason=is_counted.ifelse(judged["_end_reason"], ibis.null("string")),
+        later_churn_on=(is_counted & judged["_churn_on"].isnull()).ifelse(judged["_later"], ibis.null("date")),
         left_out=judged["left_out"],
     )
 
@@ -128,16 +146,22 @@ def _by_spell(there: ir.Table, all_spells: ir.Table, as_of: date, history: Histo
     start, churn = all_spells["spell_started_on"], all_spells["churn_on"]
     day = ibis.literal(as_of)
     covers = (start < day) & (churn.isnull() | (churn >= day))
+    inside = (churn >= ibis.literal(opens)) & (churn < ibis.literal(closes))
     by_account = all_spells.group_by("account_id").agg(
         _covered=covers.any(),
         _in_lead=(covers & (churn >= day) & (churn < ibis.literal(opens))).any(),
-        _churn_on=churn.min(where=(churn >= ibis.literal(opens)) & (churn < ibis.literal(closes))),
+        _churn_on=churn.min(where=inside),
+        _later=churn.min(where=churn >= ibis.literal(closes)),
+        # The first churn's, known or not: a null would be passed over for the next one's.
+        _end_reason=all_spells["end_reason"].fill_null("").argmin(churn, where=inside),
     )
     joined = there.left_join(by_account, "account_id")
     return joined.select(
         "account_id",
         "state",
         "_churn_on",
+        "_later",
+        _end_reason=joined["_end_reason"].nullif(""),
         _already_gone=~joined["_covered"].fill_null(False),
         _in_lead=joined["_in_lead"].fill_null(False),
     )
@@ -167,6 +191,8 @@ def _by_silence(history: History, there: ir.Table, as_of: date, now: Moment) -> 
         "account_id",
         "state",
         _churn_on=in_window.ifelse(ends_at_close, ibis.null("date")),
+        _end_reason=ibis.null("string"),
+        _later=ibis.null("date"),
         _already_gone=~(joined["_at_as_of"] >= silent_from).fill_null(False),
         _in_lead=((ends_at_opening >= ibis.literal(as_of)) & (ends_at_opening < ibis.literal(opens))).fill_null(False),
     )

@@ -23,14 +23,14 @@ def labelled_snapshot(
 ) -> ir.Table:
     """Every customer at `as_of`: features as known then, label as known today, and why it has none if it has none.
 
-    Columns: `account_id`, `root_id`, `as_of`, `mrr`, `label` (null where left out), `churn_on`, `left_out`, then the
-    recipe's features. Rows that are left out are kept, so that whoever trains can count them. `spells`, `covered` are
-    what `spells_today` and `coverage` gave, for a caller that walks over many dates.
+    Columns: `account_id`, `root_id`, `as_of`, `mrr`, `label` (null where left out), `churn_on`, `end_reason`,
+    `later_churn_on`, `left_out`, then the recipe's features. Rows that are left out are kept, so that whoever trains
+    can count them. `spells`, `covered` are what `spells_today` and `coverage` gave, for a caller that walks over many
+    dates.
     """
     known_then = build(history, history.rules.moment(as_of), recipe, covered)
     known_now = labels(history, as_of, today, spells, covered)
     joined = known_then.join(known_now, "account_id")
     names = [feature.name for feature in recipe.features if feature.name != "mrr"]
-    return joined.select("account_id", "root_id", "as_of", "mrr", "label", "churn_on", "left_out", *names).order_by(
-        ibis.asc("account_id")
-    )
+    known = ("account_id", "root_id", "as_of", "mrr", "label", "churn_on", "end_reason", "later_churn_on", "left_out")
+    return joined.select(*known, *names).order_by(ibis.asc("account_id"))

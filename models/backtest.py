@@ -25,6 +25,7 @@ from models.fit_report import FitReport
 from models.grade import Grade, grade
 from models.health_score import fitted_health_risk, health_score, rules_of
 from models.lead_time import LeadTime, lead_times
+from models.leavers import Leavers, by_end_reason
 from models.lists import Lists, listed
 from models.profit import ASSUMPTIONS
 from models.segments import by_segment
@@ -52,7 +53,7 @@ class Backtest:
 
     `rows` holds account_id, root_id, as_of, label, churn_on, mrr and `risk` of every test row, sorted by (as_of,
     account_id); `scores` what the baselines said of the same rows, a column each. `lead_times` and `lift_curves` are by
-    the name of the list, `model` among them; `segments` by column and group, of the model alone.
+    the name of the list, `model` among them; `segments` by column and group, `leavers` by reason, of the model alone.
     """
 
     model: Evaluation
@@ -65,6 +66,7 @@ class Backtest:
     calibration_curve: tuple[CalibrationPoint, ...] = ()
     lift_curves: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
     segments: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
+    leavers: Mapping[str, Leavers] = field(default_factory=dict)
 
     def as_record(self) -> dict[str, Any]:
         """All but the rows, as values that JSON can hold."""
@@ -91,6 +93,7 @@ class Backtest:
                 column: {name: found.as_record() for name, found in groups.items()}
                 for column, groups in self.segments.items()
             },
+            "leavers": {reason: found.as_record() for reason, found in self.leavers.items()},
             "profit_assumptions": ASSUMPTIONS,
         }
 
@@ -182,6 +185,7 @@ def _judged(rows: pd.DataFrame, folds: tuple[BacktestFold, ...], capacity: int, 
     scores, baselines = _baselines(rows, capacity, seed)
     model = evaluate(rows, risk, capacity=capacity, seed=seed)
     every = {"model": risk, **scores}
+    lists = Lists.of(rows, risk, value_at_risk(rows, risk), capacity)
     return Backtest(
         model=model,
         baselines=baselines,
@@ -192,9 +196,8 @@ def _judged(rows: pd.DataFrame, folds: tuple[BacktestFold, ...], capacity: int, 
         lead_times={name: lead_times(rows, listed(rows, score, capacity), seed=seed) for name, score in every.items()},
         calibration_curve=calibration_curve(rows, risk, seed=seed),
         lift_curves={name: lift_curve(rows, score) for name, score in every.items()},
-        segments=by_segment(
-            rows, risk, Lists.of(rows, risk, value_at_risk(rows, risk), capacity), capacity=capacity, seed=seed
-        ),
+        segments=by_segment(rows, risk, lists, capacity=capacity, seed=seed),
+        leavers=by_end_reason(rows, lists, seed=seed),
     )
 
 

@@ -25,6 +25,7 @@ from models.bands import Bands
 from models.calibration import Calibration, probability
 from models.contributions import PathTables
 from models.errors import ColumnsDiffer, CorruptModel
+from models.involuntary import InvoluntaryModel
 from models.sentiment_model import SentimentModel
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ FAMILIES: Final[tuple[str, ...]] = tuple(family.value for family in Family)
 """The order of the columns of `Explanation.families`."""
 
 END_OF_TREES: Final = "end of trees"
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def encode(frame: pd.DataFrame, features: tuple[Feature, ...], categories: Mappi
     """
     names = [feature.name for feature in features]
     if not set(names) <= set(frame.columns):
-        keys = {"account_id", "root_id", "as_of", "label", "churn_on", "mrr"}
+        keys = {"account_id", "root_id", "as_of", "label", "churn_on", "end_reason", "later_churn_on", "mrr"}
         raise ColumnsDiffer(names, [str(column) for column in frame.columns if column not in keys or column in names])
     matrix: Floats = np.empty((len(frame), len(names)), dtype=np.float64)
     for position, feature in enumerate(features):
@@ -87,7 +88,8 @@ class ChurnModel:
     `facts` teach it nothing; they are what the sentences of its features speak of. `medians` are the training medians
     of the number features: what counts as more or less of a feature. `about` is what the training had to say (dates,
     horizon, rounds, seed, …), in values that JSON can hold. `tone` judges the words of tickets, where ratings taught a
-    scorer that is better than ours.
+    scorer that is better than ours. `involuntary` says of those that leave whether they were cut off, where reasons
+    taught it. `factors` tie the risk within other horizons, by their days, to its own (`models/horizons.py`).
     """
 
     booster_text: str
@@ -99,6 +101,8 @@ class ChurnModel:
     facts: tuple[Feature, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     tone: SentimentModel | None = None
+    involuntary: InvoluntaryModel | None = None
+    factors: Mapping[int, "ChurnModel"] = field(default_factory=dict)
 
     @property
     def catalogue(self) -> tuple[Feature, ...]:
@@ -156,6 +160,20 @@ class ChurnModel:
         """(rows,) probability of leaving within the horizon."""
         return probability(self.log_odds(frame, threads=threads))
 
+    def horizons(self, frame: pd.DataFrame, *, risk: Floats | None = None, threads: int = 0) -> dict[int, Floats]:
+        """By days, ascending: (rows,) probability of leaving so soon, never less within more days.
+
+        `risk` is that within the model's own horizon, where the caller has it already; it is given back unchanged.
+        """
+        own = int(self.about["horizon_days"])
+        risk = self.risk(frame, threads=threads) if risk is None else risk
+        found, shorter, longer = {own: risk}, risk, risk
+        for days in sorted((days for days in self.factors if days < own), reverse=True):
+            shorter = found[days] = shorter * self.factors[days].risk(frame, threads=threads)
+        for days in sorted(days for days in self.factors if days > own):
+            longer = found[days] = longer + (1.0 - longer) * self.factors[days].risk(frame, threads=threads)
+        return dict(sorted(found.items()))
+
     def explain(self, frame: pd.DataFrame, *, threads: int = 0) -> Explanation:
         """Exact contributions (TreeSHAP) of every row, which add up to its log-odds.
 
@@ -195,27 +213,35 @@ class ChurnModel:
             "bands": self.bands.as_record(),
             "about": dict(self.about),
             "tone": None if self.tone is None else self.tone.version,
+            "involuntary": None if self.involuntary is None else self.involuntary.as_record(),
+            "factors": {str(days): factor.digest for days, factor in self.factors.items()},
         }
 
-    def save(self, folder: Path) -> None:
-        """Write `model.lgb`, `model.json` and the learned tone, if any, into the folder, which is made if absent."""
+    def save(self, folder: Path, name: str = "model") -> None:
+        """Write `model.lgb` and `model.json` into the folder, which is made if absent.
+
+        Beside them the learned tone, if any, and each factor in the same two files under a name of its own.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.lgb").write_text(self.booster_text, encoding="utf-8", newline="\n")
+        (folder / f"{name}.lgb").write_text(self.booster_text, encoding="utf-8", newline="\n")
         record = {"tree_digest": self.tree_digest, "digest": self.digest, **self._record()}
         text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        (folder / "model.json").write_text(text, encoding="utf-8", newline="\n")
+        (folder / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
         if self.tone is not None:
             self.tone.save(folder)
+        for days, factor in self.factors.items():
+            factor.save(folder, _factor(days))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, name: str = "model") -> Self:
         """The model that `save` wrote. Raises `CorruptModel` when a file is absent, damaged or was edited."""
+        described = folder / f"{name}.json"
         try:
-            record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-            text = (folder / "model.lgb").read_text(encoding="utf-8")
+            record = json.loads(described.read_text(encoding="utf-8"))
+            text = (folder / f"{name}.lgb").read_text(encoding="utf-8")
             if record["format"] != FORMAT:
                 raise CorruptModel(
-                    f"{folder / 'model.json'} has format {record['format']!r}, this version reads {FORMAT}. "
+                    f"{described} has format {record['format']!r}, this version reads {FORMAT}. "
                     "Train again: churn train."
                 )
             model = cls(
@@ -228,26 +254,35 @@ class ChurnModel:
                 bands=Bands(**record["bands"]),
                 about=record["about"],
                 tone=SentimentModel.load(folder) if record["tone"] is not None else None,
+                involuntary=None
+                if record["involuntary"] is None
+                else InvoluntaryModel.from_record(record["involuntary"]),
+                factors={int(days): cls.load(folder, _factor(int(days))) for days in record["factors"]},
             )
             stored = record["tree_digest"], record["digest"]
         except OSError as error:
             raise CorruptModel(f"No model can be read from {folder}: {error.strerror} ({error.filename}).") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptModel(
-                f"{folder / 'model.json'} does not describe a model: {type(error).__name__}: {error}. "
+                f"{described} does not describe a model: {type(error).__name__}: {error}. "
                 "Restore the file, or train again: churn train."
             ) from error
-        for name, seen, expected in (
-            ("model.lgb", model.tree_digest, stored[0]),
-            ("model.json", model.digest, stored[1]),
+        for file, seen, expected in (
+            (f"{name}.lgb", model.tree_digest, stored[0]),
+            (f"{name}.json", model.digest, stored[1]),
         ):
             if seen != expected:
                 raise CorruptModel(
-                    f"{folder / name} was changed after it was saved: digest {seen[:12]}, expected {expected[:12]}. "
+                    f"{folder / file} was changed after it was saved: digest {seen[:12]}, expected {expected[:12]}. "
                     "Restore the file, or train again: churn train."
                 )
         model.booster  # noqa: B018  # read now: a damaged file is refused at the door, not halfway through a night
         return model
+
+
+def _factor(days: int) -> str:
+    """What the files of a factor are called."""
+    return f"within_{days}_days"
 
 
 def _canonical(record: Mapping[str, Any]) -> str:

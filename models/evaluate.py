@@ -17,7 +17,7 @@ from models.lists import Lists
 from models.metrics import calibration_error_of_draws, ranking_of_draws, slope_of_draws, squared_and_log_errors
 from models.profit import profit_of_rows
 
-__all__ = ["ENOUGH_DEPARTURES", "Evaluation", "evaluate", "evaluate_order", "value_at_risk"]
+__all__ = ["ENOUGH_DEPARTURES", "Evaluation", "evaluate", "evaluate_order", "recalls", "value_at_risk"]
 
 Floats = NDArray[np.float64]
 
@@ -121,10 +121,11 @@ def _order_figures(frame: pd.DataFrame, score: Floats, lists: Lists, drawn: Draw
         "base_rate": drawn.share(label, ones),
         "lift": figure_of_draws(lift),
     }
-    return figures | _recalls(frame, lists, drawn) | _profit(frame, lists, drawn)
+    return figures | recalls(frame, lists, drawn) | _profit(frame, lists, drawn)
 
 
-def _recalls(frame: pd.DataFrame, lists: Lists, drawn: Draws) -> dict[str, Figure]:
+def recalls(frame: pd.DataFrame, lists: Lists, drawn: Draws) -> dict[str, Figure]:
+    """`recall` and `mrr_recall` of the lists, see `Evaluation`; `drawn` are draws of the frame's root accounts."""
     codes = departure_codes(frame)
     rows = pd.DataFrame(
         {

@@ -102,6 +102,7 @@ def _data(model: ChurnModel, setting: Setting) -> str:
         f"Trained on {setting.day}. It gives the probability that a customer leaves within {about['horizon_days']} "
         f"days{lead}.",
         *_learned(model),
+        *_horizons(model),
         f"{'Taken to leave' if is_starter(model) else 'Left, of the snapshots of the last year'}: "
         f"{_percent(model.bands.base_rate)}. Medium risk begins at "
         f"{_percent(model.bands.medium)}, high risk at {_percent(model.bands.high)}.",
@@ -125,6 +126,19 @@ def _learned(model: ChurnModel) -> list[str]:
     ]
 
 
+def _horizons(model: ChurnModel) -> list[str]:
+    """The further horizons, what each was learned from, and why others are not given."""
+    lines = []
+    for days, factor in sorted(model.factors.items()):
+        fit = factor.about["fit"]
+        lines.append(
+            f"Also within {days} days, tied to the risk by a factor of its own: learned from {fit['rows']:,} snapshots "
+            f"with {fit['departures']:,} departures, AUC {fit['out_of_fold']['auc']:.3f} on those it had not seen. It "
+            "has no part in the backtest."
+        )
+    return [*lines, *model.about.get("horizons_left_out", {}).values()]
+
+
 def _test(tested: Backtest, setting: Setting) -> list[str]:
     model, folds = tested.model, tested.folds
     how = f"{len(folds)} models, each trained on what was known on its first test date"
@@ -143,8 +157,29 @@ def _test(tested: Backtest, setting: Setting) -> list[str]:
         ),
         "On a list so long before they left, of those tested then (and not more than 180 days before):",
         _lead_times(tested, setting),
+        *_leavers(tested),
     ]
     return parts
+
+
+def _leavers(tested: Backtest) -> list[str]:
+    """By why they left, where that is on record."""
+    if not tested.leavers:
+        return []
+    days = [f"{lead.days} days before" for lead in tested.lead_times["model"]]
+    rows = [
+        [
+            reason,
+            f"{found.departures:,}",
+            _share(found.recall),
+            *(f"{lead.found} of {lead.departures}" if lead.departures else "" for lead in found.lead_times),
+        ]
+        for reason, found in tested.leavers.items()
+    ]
+    return [
+        "By the reason on record. Who leaves involuntarily was cut off: a payment reminder, not a call. Of the model:",
+        _table(["reason", "churns", "on the list", *days], rows),
+    ]
 
 
 def _graded(tested: Backtest, setting: Setting) -> list[str]:

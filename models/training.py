@@ -21,6 +21,7 @@ from models.churn_model import ChurnModel, encode
 from models.departures import count_departures, in_order
 from models.errors import ModelRefusal, TooFewDepartures
 from models.fit_report import FitReport, FoldReport
+from models.involuntary import fit_involuntary
 from models.metrics import area_under_curve, average_precision, log_loss
 from models.splits import Fold, split_rows
 
@@ -55,7 +56,8 @@ def fit(
     Parameters
     ----------
     frame : one row per (account_id, as_of) with root_id, label (known!), churn_on, and a column for each feature. A
-        row's label was unknown until as_of + need_days; leave rows out that are younger.
+        row's label was unknown until as_of + need_days; leave rows out that are younger. Where `end_reason` stands
+        beside the label, the model also learns which departures are involuntary; the trees never see it.
     need_days, horizon_days, lead_days : lead + horizon + grace (and settling); how far a label looks, and from when.
     multiples : of the base odds, where the bands medium and high begin.
     parameters : LightGBM's, instead of those that suit the company's size: another model's (its fit report has them).
@@ -119,6 +121,7 @@ def fit(
         medians=_medians(matrix, chosen),
         bands=Bands.from_base_rate(report.base_rate, *multiples),
         facts=tuple(feature for feature in features if not feature.learned),
+        involuntary=fit_involuntary(frame, chosen),
         about={
             "first_as_of": report.first_as_of,
             "last_as_of": report.last_as_of,

@@ -86,7 +86,7 @@ def twin(
         labels were known when the window opened.
     reseeded : with another seed; never the model itself.
 
-    Whatever else is remembered of the model, its bands and its tone stay with the twin.
+    Whatever else is remembered of the model, its bands, its tone and the factors of its horizons stay with the twin.
 
     Raises `ColumnsDiffer` when the frame lacks a feature of the model.
     """
@@ -104,4 +104,4 @@ def twin(
         parameters=about["fit"]["parameters"],
         threads=threads,
     )
-    return replace(fitted, about={**about, **fitted.about}, bands=model.bands, tone=model.tone)
+    return replace(fitted, about={**about, **fitted.about}, bands=model.bands, tone=model.tone, factors=model.factors)

@@ -24,6 +24,7 @@ def backtest_page(tested: Backtest, setting: Setting) -> str:
     told += [skill_table(tested, setting.money)]
     told += [table for table in _more_figures(tested, setting) if table]
     told += _lead_times(tested, setting)
+    told += _leavers(tested, setting)
     told += _calibration(tested)
     told += _segments(tested)
     return "\n\n".join(told)
@@ -49,6 +50,16 @@ def _lead_times(tested: Backtest, setting: Setting) -> Iterator[str]:
         told = [f"{lead.found:,}, {_share(lead.share)}" if lead.departures else "" for lead in leads]
         rows.append([names.get(name, name), *told])
     yield f"On the list so long before they {setting.leaving}, of those tested so early:\n{aligned(rows)}"
+
+
+def _leavers(tested: Backtest, setting: Setting) -> Iterator[str]:
+    if not tested.leavers:
+        return
+    rows = [["", "churns", "on the list", *(f"{lead.days} days" for lead in tested.lead_times["model"])]]
+    for reason, found in tested.leavers.items():
+        leads = [f"{lead.found:,} of {lead.departures:,}" if lead.departures else "" for lead in found.lead_times]
+        rows.append([reason, f"{found.departures:,}", _share(found.recall), *leads])
+    yield f"The model by the reason for which they {setting.leaving}, and so long before:\n{aligned(rows)}"
 
 
 def _calibration(tested: Backtest) -> Iterator[str]:

@@ -17,6 +17,7 @@ __all__ = ["largest_family", "make_book"]
 
 SCORED: Final = ("risk", "log_odds", "base_log_odds")
 _BILLING: Final = "billing"
+_MORE_LIKELY_THAN_NOT: Final = 0.5
 
 
 def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date) -> pd.DataFrame:
@@ -27,7 +28,8 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
     scores
         One row per account: `account_id`, `root_id`, `name`, `owner`, `state` (active, leaving or lapsed), `since`
         (first day of the present spell), `mrr` (null where unknown), `risk`, `log_odds`, `base_log_odds`, `families`
-        (mapping of family to log-odds). Any further columns are kept. The scores of accounts that are not active are
+        (mapping of family to log-odds), and `involuntary` (P(involuntary | leaves)) where a model tells it. Any further
+        columns are kept. The scores of accounts that are not active are
         blanked: their risk needs no model.
     bands
         Where medium and high begin, as fixed with the model.
@@ -42,8 +44,10 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
         The rows in book order (owner, those without last; rank; within an entry the worst first), with:
 
         - `state`: *new*; *leaving* and *lapsed* as given; *payment*, where the band is medium or high and billing is
-          the largest family (dunning, takes no call); *candidate* (medium or high); else *watch*;
+          the largest family or `involuntary` is above one half (dunning, takes no call); *candidate* (medium or high);
+          else *watch*;
         - `band`: low, medium, high; null for new, leaving and lapsed accounts;
+        - `involuntary`: null for accounts that are not active, and for all without a model of it;
         - `value_at_risk`: MRR expected to be lost within the horizon; null without an MRR;
         - `largest_family`: the family that raises the risk most, null where none does;
         - `rank`: 1, 2, … within the owner's book, null for leaving and lapsed accounts. Accounts with one root and
@@ -62,6 +66,8 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
     for column in SCORED:
         book[column] = book[column].astype("float64").where(active)
     book["mrr"] = book["mrr"].astype("float64")
+    told = book["involuntary"] if "involuntary" in book else pd.Series(np.nan, index=book.index)
+    book["involuntary"] = told.astype("float64").where(active)
     _refuse_unscored(book, active)
 
     young = (pd.Timestamp(as_of) - pd.to_datetime(book["since"])).dt.days < new_days
@@ -72,7 +78,7 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
     ]
 
     raised = book["band"].isin(["medium", "high"])
-    payment = raised & book["largest_family"].eq(_BILLING)
+    payment = raised & (book["largest_family"].eq(_BILLING) | book["involuntary"].gt(_MORE_LIKELY_THAN_NOT))
     book["state"] = np.select(
         [~active, young, payment, raised], [book["state"], "new", "payment", "candidate"], default="watch"
     )

@@ -27,7 +27,7 @@ from pipeline.tonight import tonight
 
 __all__ = ["Collected", "collect"]
 
-_KEYS: Final = ("account_id", "root_id", "as_of", "mrr", "label", "churn_on")
+_KEYS: Final = ("account_id", "root_id", "as_of", "mrr", "label", "churn_on", "end_reason", "later_churn_on")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _counted(everyone: pd.DataFrame) -> pd.DataFrame:
             "Nobody was a customer on any past snapshot by the rules of [churn]. Terms with mrr 0 are trials and do "
             "not count unless count_free = true; check mrr, started_on and ended_on."
         )
-    for name in ("as_of", "churn_on"):
+    for name in ("as_of", "churn_on", "later_churn_on"):
         frame[name] = pd.to_datetime(frame[name]).astype("datetime64[s]")
     # Whoever belongs together today is one unit on every date: a split that cut a family would label a churn twice.
     root = frame.sort_values("as_of").groupby("account_id")["root_id"].last()

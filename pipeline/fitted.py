@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import pandas as pd
+
 from features.build import DEFINITIONS
 from models.backtest import Backtest, backtest, backtest_rules
 from models.churn_model import ChurnModel
 from models.departures import count_departures, in_order
 from models.drift import reference_of
 from models.errors import NoTestDate, TooFewDepartures
+from models.horizons import fit_factors
 from models.starter import expected_rate, starter_model
 from models.training import LEAST_DEPARTURES, base_rate, fit
 from models.tuning import Trial, Tuning, tune
@@ -58,7 +61,8 @@ def learned(collected: Collected, settings: Settings, log: RunLog, trials: int =
         threads=settings.engine.threads,
         progress=log.step,
     )
-    return _remembering(Fitted(replace(model, tone=collected.tone), tested, tuning), collected, settings)
+    model = _with_horizons(replace(model, tone=collected.tone), collected, settings, log)
+    return _remembering(Fitted(model, tested, tuning), collected, settings)
 
 
 def _tuned(collected: Collected, settings: Settings, log: RunLog, trials: int) -> Tuning | None:
@@ -85,6 +89,26 @@ def _tuned(collected: Collected, settings: Settings, log: RunLog, trials: int) -
     except (NoTestDate, TooFewDepartures) as reason:
         log.note(f"Not tuned: {reason}")
         return None
+
+
+def _with_horizons(model: ChurnModel, collected: Collected, settings: Settings, log: RunLog) -> ChurnModel:
+    """The model with a factor for each further horizon of the settings that history bears."""
+    rules = collected.history.rules
+    factors = fit_factors(
+        collected.frame,
+        model.features,
+        settings.horizons(),
+        known_on=pd.Timestamp(collected.today),
+        need_days=rules.label_days,
+        horizon_days=rules.horizon_days,
+        lead_days=rules.lead_days,
+        threads=settings.engine.threads,
+        progress=log.step,
+    )
+    for note in factors.notes.values():
+        log.note(note)
+    notes = {str(days): note for days, note in factors.notes.items()}
+    return replace(model, factors=factors.models, about={**model.about, "horizons_left_out": notes})
 
 
 def by_rules(collected: Collected, settings: Settings) -> Fitted:

@@ -10,7 +10,8 @@ GLOSSARY: Final[Mapping[str, str]] = {
     "at stake": "risk × MRR, the sum to expect as lost within the horizon; for a group, the sum of its accounts",
     "band": "low, medium, high: by the risk alone, beginning at the same risk for every manager and month",
     "candidate": "medium or high, and so on the list",
-    "payment": "medium or high with billing as main reason: it needs a reminder, no call, and is not on the list",
+    "payment": "medium or high, but over payment (billing weighs most, or whoever leaves like this was cut off): "
+    "a reminder, no call, not on the list",
     "watch": "low: not on the list, however much is at stake",
     "new": "a customer for less than [book] new_days: a risk, but no band yet, and not on the list",
     "leaving": "has given notice, so its end is known: a last day, no risk",

@@ -100,7 +100,7 @@ def _order(entries: Sequence[Entry], shown: Night) -> str:
         order = f"Most {money} at stake first, as far as rules can tell ({head['currency']}{per})."
     if entries[0].value_at_risk is None:
         order = "Highest risk first."
-    absent = {"new": "new", "payment": "whose main reason is billing"}
+    absent = {"new": "new", "payment": "to be reminded of payment"}
     counted = [f"{head['states'][state]:,} {who}" for state, who in absent.items() if head["states"].get(state)]
     return f"{order} Not listed: {', '.join(['accounts at low risk', *counted])}."
 
@@ -192,9 +192,18 @@ def account_page(engine: Engine, account_id: str, shown: Night, language: Langua
         or f"Of accounts like this {plain_odds(found.risk)} leave within {head['horizon_days']} days "
         f"({found.risk * 100:.1f} %); {head['base_rate'] * 100:.0f} in 100 is usual."
     )
+    if rules is None and len(found.horizons) > 1:
+        told = [f"{days}: {plain_odds(risk)}" for days, risk in found.horizons.items()]
+        lines.append(f"Within {', '.join(told).replace(':', ' days', 1)}.")
     if found.band:
         begin = f"; medium begins at {_percent(bands['medium'])}, high at {_percent(bands['high'])}"
         lines.append(f"Band {found.band}{'' if rules else begin}.")
+    if found.state == "payment":
+        likely = found.involuntary is not None and found.involuntary > 0.5
+        why = (
+            "If they leave, it will most likely be over payment" if likely else "What raises their risk most is billing"
+        )
+        lines.append(f"{why}: dunning, no call.")
     lines += [
         *_changes(found, shown),
         "",

@@ -8,7 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.build import Recipe, catalogue
 from features.contract import RECORDED_AT
@@ -206,20 +208,30 @@ def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date)
         base_log_odds=explanation.base_log_odds,
         log_odds=explanation.log_odds,
         risk=explanation.risk,
+        horizons=pd.Series(_horizons(model, active, explanation.risk, settings)),
+        involuntary=float("nan") if model.involuntary is None else model.involuntary.probability(active),
         families=pd.Series(reasons.families()),
         reasons=pd.Series(reasons.listed()),
         facts=pd.Series(reasons.facts()),
     )
     others = known[known["state"] != "active"]
-    nothing: dict[str, Any] = {"families": {}, "reasons": [], "facts": {}}
+    nothing: dict[str, Any] = {"families": {}, "reasons": [], "facts": {}, "horizons": {}}
     others = others.assign(**{name: [value] * len(others) for name, value in nothing.items()})
     columns = ["account_id", "root_id", "name", "owner", "state", "since", "last_day", "mrr"]
-    numbers = ["risk", "log_odds", "base_log_odds"]
+    numbers = ["risk", "log_odds", "base_log_odds", "involuntary"]
     scored = scored[[*columns, *numbers, *nothing]]
     others = others[[*columns, *nothing]].assign(**dict.fromkeys(numbers, float("nan")))
     together = pd.concat([part for part in (scored, others) if len(part)], ignore_index=True)
     book = make_book(together, bands=model.bands, new_days=settings.book.new_days, as_of=day)
     return book, reasons.contradicting_share
+
+
+def _horizons(
+    model: ChurnModel, active: pd.DataFrame, risk: NDArray[np.float64], settings: Settings
+) -> list[dict[int, float]]:
+    """Each account's risk by days."""
+    found = model.horizons(active, risk=risk, threads=settings.engine.threads)
+    return [dict(zip(found, each, strict=True)) for each in np.column_stack(list(found.values())).tolist()]
 
 
 def _headline(

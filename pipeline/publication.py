@@ -80,8 +80,8 @@ def publish(
     ----------
     book
         What `pipeline.book.make_book` returned, with `last_day`, `reasons` (list of {family, feature, value,
-        contribution, contradicts}, closed by the rest), `facts` (feature to value) and what changed
-        (`week_before.with_changes`).
+        contribution, contradicts}, closed by the rest), `facts` (feature to value), `horizons` (days to risk) and what
+        changed (`week_before.with_changes`).
     catalogue
         What readers need of the model: `features` (name to record), `bands`, `horizon_days`.
     finished_at
@@ -259,15 +259,18 @@ def _rows(run_id: str, book: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows as the table takes them: plain Python values, JSON without spaces, every number in full."""
     plain = ("account_id", "root_id", "name", "entry_name", "owner", "state", "last_day", "band", "largest_family")
     changed = ("change_time", "change_data", "change_model")
-    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds", *changed)
+    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds", "involuntary", *changed)
     columns: dict[str, list[Any]] = {name: _values(book[name]) for name in (*plain, *numbers)}
     columns["last_day"] = [None if day is None else pd.Timestamp(day).date() for day in columns["last_day"]]
-    nested = zip(book["families"], book["reasons"], book["facts"], columns["state"], strict=True)
-    for row, (families, reasons, facts, state) in zip(zip(*columns.values(), strict=True), nested, strict=True):
+    nested = zip(book["families"], book["reasons"], book["facts"], book["horizons"], columns["state"], strict=True)
+    for row, (families, reasons, facts, horizons, state) in zip(
+        zip(*columns.values(), strict=True), nested, strict=True
+    ):
         scored = state not in UNSCORED
         yield {
             "run_id": run_id,
             **dict(zip(columns, row, strict=True)),
+            "horizons": _json(horizons) if scored else "{}",
             "families": _json(families) if scored else "{}",
             "reasons": _json(_compact(reasons)) if scored else "[]",
             "facts": _json(_besides(facts, reasons)) if scored else "{}",

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 __all__ = ["CATALOGUES", "INPUTS", "METADATA", "PUBLISHED", "RUNS", "SCORES", "STORE_VERSION", "UNSCORED", "VERSION"]
 
-VERSION: Final = 3
+VERSION: Final = 5
 """Raised whenever a table changes its meaning or shape."""
 
 UNSCORED: Final = ("leaving", "lapsed")
@@ -91,6 +91,7 @@ SCORES = Table(
     Column("band", String(8)),
     Column("rank", Integer),
     Column("risk", Float(53)),
+    Column("horizons", Text, nullable=False),
     Column("mrr", Float(53)),
     Column("value_at_risk", Float(53)),
     Column("base_log_odds", Float(53)),
@@ -99,6 +100,7 @@ SCORES = Table(
     Column("change_data", Float(53)),
     Column("change_model", Float(53)),
     Column("largest_family", String(32)),
+    Column("involuntary", Float(53)),
     Column("families", Text, nullable=False),
     Column("reasons", Text, nullable=False),
     Column("facts", Text, nullable=False),

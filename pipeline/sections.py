@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from datetime import date, datetime, time
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -138,6 +138,7 @@ class Churn(Section):
     definition: Literal["subscription", "inactivity"] = "subscription"
     event: Literal["ended", "notice"] = "ended"
     horizon_days: int = Field(default=60, ge=1, le=730)
+    horizons: tuple[Annotated[int, Field(ge=1, le=730)], ...] = (30, 60, 90)
     grace_days: int = Field(default=30, ge=0, le=365)
     lead_days: int = Field(default=0, ge=0, le=365)
     settle_days: int = Field(default=0, ge=0, le=365)

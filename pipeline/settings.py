@@ -92,6 +92,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 '[churn] event = "notice" needs definition = "subscription": without terms nobody gives notice'
             )
+        if "horizons" in self.churn.model_fields_set and self.churn.definition == "inactivity":
+            raise ValueError(
+                '[churn] horizons needs definition = "subscription": silence is judged at the end of one window, so '
+                "what a shorter one finds may be taken back by a longer one. Take the key out"
+            )
         self.rules()  # refuses a horizon shorter than the silence it predicts
         return self
 
@@ -112,6 +117,11 @@ class Settings(BaseSettings):
             count_free=churn.count_free,
             recorded_from=_utc(self.data.recorded_from),
         )
+
+    def horizons(self) -> tuple[int, ...]:
+        """The horizons shown beside `horizon_days`, ascending; with inactivity there are none."""
+        churn = self.churn
+        return tuple(sorted({*churn.horizons} - {churn.horizon_days})) if churn.definition == "subscription" else ()
 
     def question(self) -> dict[str, Any]:
         """What a model is trained to answer, and what its columns mean, as `section.key`: alike on every night."""

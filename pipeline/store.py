@@ -172,6 +172,7 @@ class AccountNight:
     """One account in one night. Money in the company's currency a month, reasons and families in log-odds.
 
     Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band.
+    `horizons` are risks by days; `involuntary` is P(involuntary | leaves), None where the model does not tell it.
     """
 
     account_id: str
@@ -184,6 +185,7 @@ class AccountNight:
     band: str | None
     rank: int | None
     risk: float | None
+    horizons: Mapping[str, float]
     mrr: float | None
     value_at_risk: float | None
     base_log_odds: float | None
@@ -192,6 +194,7 @@ class AccountNight:
     change_data: float | None
     change_model: float | None
     largest_family: str | None
+    involuntary: float | None
     families: Mapping[str, float]
     reasons: tuple[Mapping[str, Any], ...]
     facts: Mapping[str, float | str | None]
@@ -218,9 +221,8 @@ def night(connection: Connection, as_of: date | None = None) -> Night | None:
     row = connection.execute(wanted.limit(1)).mappings().first()
     if row is None:
         return None
-    fields = {name: value for name, value in row.items() if name != "status"}
     plain = {"headline": json.loads(row["headline"]), "warnings": tuple(json.loads(row["warnings"]))}
-    return Night(**fields | plain)
+    return Night(**{name: value for name, value in row.items() if name != "status"} | plain)
 
 
 def published(connection: Connection, as_of: date | None, config: str = "") -> Night:
@@ -287,7 +289,7 @@ def _scores(of: Night) -> Select[Any]:
 def _accounts(connection: Connection, wanted: Select[Any]) -> Iterator[AccountNight]:
     for row in connection.execute(wanted, execution_options={"yield_per": 5_000}):
         fields = dict(row._mapping)
-        fields["families"] = json.loads(fields["families"])
+        fields |= {name: json.loads(fields[name]) for name in ("families", "horizons")}
         fields["reasons"] = tuple(
             {"family": family, "feature": feature, "value": value, "contribution": contribution, "contradicts": bool(c)}
             for family, feature, value, contribution, c in json.loads(fields["reasons"])

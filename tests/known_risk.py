@@ -88,6 +88,7 @@ def known_risk(
     label = churn_on.notna() & (churn_on < frame["as_of"] + pd.Timedelta(days=STEP * steps))
     frame.insert(3, "label", label)
     frame.insert(4, "churn_on", churn_on.where(label))
+    frame.insert(5, "later_churn_on", churn_on.where(~label))
     return KnownRisk(frame, np.concatenate(true[:snapshots]), STEP * steps)
 
 

@@ -43,6 +43,7 @@ def scored(accounts: int, *, seed: int = 0) -> pd.DataFrame:
             "state": "active",
             "since": date(2025, 1, 1),
             "last_day": None,
+            "horizons": [{30: risk / 2, 60: risk, 90: risk + (1 - risk) / 4} for risk in 1 / (1 + np.exp(-log_odds))],
             "mrr": rng.gamma(2, 500, accounts).round(2),
             "risk": 1 / (1 + np.exp(-log_odds)),
             "log_odds": log_odds,

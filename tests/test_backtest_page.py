@@ -8,6 +8,7 @@ import pytest
 from known_risk import FEATURES, known_risk
 
 from models.backtest import Backtest, backtest
+from models.leavers import Leavers
 from models.model_card import Setting, opening
 from pipeline.backtest_page import backtest_page
 
@@ -53,6 +54,17 @@ def test_lead_times_say_of_how_many(tested: Backtest, page: str) -> None:
 def test_segments_show_their_churns(tested: Backtest, page: str) -> None:
     for name, group in tested.segments["plan"].items():
         assert re.search(rf"^plan {name} +{group.departures} ", page, re.MULTILINE)
+
+
+def test_reasons_of_leaving_stand_apart_where_they_are_on_record(tested: Backtest, page: str) -> None:
+    assert "by the reason for which" not in page
+    lead = tested.lead_times["model"]
+    leavers = {"involuntary": Leavers(1234, tested.model.figures["recall"], lead)}
+    told = backtest_page(replace(tested, leavers=leavers), SETTING)
+    recall = f"{100 * tested.model.figures['recall'].value:.1f} %"
+    pattern = rf"^involuntary +1,234 +{recall} .*{lead[0].found} of {lead[0].departures}"
+    assert re.search(pattern, told, re.MULTILINE)
+    assert max(map(len, told.splitlines())) <= 120
 
 
 def test_what_the_profit_assumes_is_told_where_there_is_money(tested: Backtest, page: str) -> None:

@@ -62,6 +62,38 @@ def test_state_and_band() -> None:
     } == {name: (row["state"], row["band"]) for name, row in book.iterrows()}
 
 
+def test_who_would_be_cut_off_is_reminded_and_not_called() -> None:
+    """Above one half, whatever the largest family; but only where the risk is worth any action (decision 2)."""
+    book = made(
+        account("likely", 0.2, involuntary=0.51),
+        account("even", 0.2, involuntary=0.5),
+        account("low", 0.02, involuntary=0.9),
+        account("new", 0.2, involuntary=0.9, since=NIGHT),
+        account("family", 0.2, involuntary=0.1, families={"billing": 0.9}),
+        account("leaving", None, state="leaving", involuntary=None),
+    )
+    expected = {"likely": "payment", "even": "candidate", "low": "watch", "new": "new", "family": "payment"}
+    assert expected | {"leaving": "leaving"} == book["state"].to_dict()
+    assert np.isnan(book.loc["leaving", "involuntary"])
+
+
+@settings(max_examples=50)
+@given(
+    billing=st.floats(-3, 3),
+    usage=st.floats(0.0, 3),
+    risk=st.floats(0.001, 0.999),
+)
+def test_without_reasons_on_record_only_billing_trouble_means_payment(
+    billing: float, usage: float, risk: float
+) -> None:
+    """No model of reasons, no other way into the state."""
+    book = made(account("a", risk, families={"billing": billing, "usage": usage}))
+    assert book["involuntary"].isna().all()
+    if book.loc["a", "state"] == "payment":
+        assert billing > 0
+        assert billing >= usage
+
+
 def test_only_active_accounts_keep_a_score() -> None:
     """The end of an account under notice is known: it has no risk, no value at risk and no rank."""
     book = made(account("leaving", 0.9, state="leaving"), account("new", 0.5, since=NIGHT))

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from command_line import SPARSE, Answer, churn
 
+from pipeline.store import book, connect, published, reading
+
 NIGHT = re.compile(
     r"Demo, night of Mon 2 Nov 2026 · (?P<accounts>[\d,]+) accounts(, besides ((?P<leaving>\d+) leaving)?( and )?"
     r"(\d+ lapsed)?)? · \d+ in 100 leave in 60 days\n"
@@ -16,7 +18,7 @@ NIGHT = re.compile(
 )
 ORDER = re.compile(
     r"Most MRR at stake first \(risk × MRR, USD\)\. Not listed: accounts at low risk(, \d+ new)?"
-    r"(, \d+ whose main reason is billing)?\."
+    r"(, \d+ to be reminded of payment)?\."
 )
 ENTRY = re.compile(
     r" (?P<place>\d)  \S.+?  +(1 in \d+|\d in \d+) +(high|medium)  MRR +[\d,]+  at stake +(?P<at_stake>[\d,]+)"
@@ -55,6 +57,20 @@ def test_the_same_seed_gives_the_same_values_at_any_thread_count(
     one, two = exported(trained_demo, tmp_path), exported(two_threads[1], tmp_path)
     assert len(one) == 250
     pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_no_horizon_contradicts_the_risk_of_a_night(trained_demo: Path) -> None:
+    """Of every account, as published: within more days never less, and the risk itself among them."""
+    engine = connect(f"sqlite:///{trained_demo.parent / 'churn.db'}")
+    with reading(engine) as connection:
+        accounts = [each for each in book(connection, published(connection, None)) if each.risk is not None]
+    engine.dispose()
+    assert len(accounts) > 200
+    for each in accounts:
+        days, risks = [int(days) for days in each.horizons], list(each.horizons.values())
+        assert (days, risks) == (sorted(days), sorted(risks))
+        assert each.horizons["60"] == each.risk
+        assert 0 <= risks[0] <= risks[-1] <= 1
 
 
 def test_the_screen_is_a_list_with_reasons(two_threads: tuple[Answer, Path], tmp_path: Path) -> None:

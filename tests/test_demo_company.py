@@ -405,6 +405,21 @@ def test_some_invoices_fail_some_of_them_for_good(company: Written) -> None:
     assert (days == 28).mean() > 0.9
 
 
+def test_reasons_of_leaving_are_the_hidden_ones(company: Written) -> None:
+    """Cut off is who was failing to pay four weeks before; nobody else is, and nobody of those left for another."""
+    hidden = pd.read_parquet(company.folder / "hidden" / "risk.parquet", columns=["account_id", "as_of", "fail_day"])
+    hidden["as_of"] = pd.to_datetime(hidden["as_of"])
+    ends = company.terms[company.terms["end_reason"].isin(["voluntary", "involuntary"])]
+    last = ends.sort_values("ended_on").merge(hidden, on="account_id")
+    last = last[(last["as_of"] < last["ended_on"]) & (last["as_of"] >= last["ended_on"] - pd.Timedelta(days=7))]
+    failed_on = pd.Timestamp("1970-01-01") + pd.to_timedelta(last["fail_day"].where(last["fail_day"] < 10**5), unit="D")
+    waited = (last["ended_on"] - failed_on).dt.days
+    involuntary = last["end_reason"] == "involuntary"
+    assert involuntary.sum() > 40
+    assert (waited[involuntary] >= 28).all()
+    assert not (waited[~involuntary] >= 28).any()
+
+
 def test_names_are_distinct_and_some_are_chinese(company: Written) -> None:
     accounts = company.newest("accounts")
     assert accounts["name"].is_unique

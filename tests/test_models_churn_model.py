@@ -112,7 +112,7 @@ def _drop_features(folder: Path) -> None:
         (_change_calibration, "model.json was changed after it was saved"),
         (_drop_features, "does not describe a model: KeyError: 'features'"),
         (lambda folder: (folder / "model.json").write_text("{"), "does not describe a model"),
-        (lambda folder: (folder / "model.json").write_text('{"format": 99}'), "has format 99, this version reads 3"),
+        (lambda folder: (folder / "model.json").write_text('{"format": 99}'), "has format 99, this version reads 4"),
         (lambda folder: (folder / "model.lgb").unlink(), "No such file"),
     ],
 )

@@ -20,7 +20,7 @@ from pipeline.book import make_book
 from pipeline.morning import account_page, list_page
 from pipeline.publication import publish
 from pipeline.skill import skill_line, skill_table
-from pipeline.store import connect, night, reading
+from pipeline.store import book, connect, night, reading
 
 HEADLINE: dict[str, Any] = {
     "currency": "EUR",
@@ -75,6 +75,64 @@ def test_an_account_is_told_in_chinese_where_that_is_asked_for(store: Engine) ->
     assert cell_len(first[: first.index("近")]) == len("log-odds  without it") + len(f"  {'':<18}  ")
 
 
+def test_other_horizons_stand_in_one_line(store: Engine) -> None:
+    """In order, whatever order they are stored in; without others there is no such line."""
+    frame = scored(2)
+    frame["horizons"] = [{30: 1 / 30, 60: 1 / 13, 90: 1 / 9}, {60: frame.at[1, "risk"]}]
+    publish(
+        store,
+        run("r1", **HEADLINE),
+        make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT),
+        CATALOGUE,
+        finished_at=NOW,
+    )
+    assert "\nWithin 30 days 1 in 30, 60: 1 in 13, 90: 1 in 9.\n" in shown_account(store, "A-00000")
+    assert "\nWithin " not in shown_account(store, "A-00001")
+
+
+def test_an_account_without_a_risk_has_none_within_any_days(store: Engine) -> None:
+    frame = scored(2)
+    frame.loc[0, "state"] = "leaving"
+    publish(
+        store,
+        run("r1", **HEADLINE),
+        make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT),
+        CATALOGUE,
+        finished_at=NOW,
+    )
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        stored = {each.account_id: each.horizons for each in book(connection, header)}
+    assert stored == {
+        "A-00000": {},
+        "A-00001": {str(days): risk for days, risk in frame.at[1, "horizons"].items()},
+    }
+
+
+LIKELY = "If they leave, it will most likely be over payment: dunning, no call."
+WEIGHS = "What raises their risk most is billing: dunning, no call."
+
+
+@pytest.mark.parametrize(
+    ("involuntary", "billing", "told"),
+    [(0.7, 0.0, [LIKELY]), (0.7, 2.5, [LIKELY]), (0.2, 2.5, [WEIGHS]), (None, 2.5, [WEIGHS]), (0.2, 1.5, [])],
+)
+def test_payment_is_told_in_one_sentence(
+    store: Engine, involuntary: float | None, billing: float, told: list[str]
+) -> None:
+    """It says no more than is known: that billing weighs most is no word on how they would leave."""
+    frame = scored(1).assign(involuntary=involuntary)
+    families = {"usage": 2.0, "billing": billing}
+    log_odds = -3.0 + sum(families.values())
+    frame["families"], frame["reasons"] = [families], [[reason("other", "rest", None, sum(families.values()))]]
+    frame["log_odds"], frame["risk"] = log_odds, 1 / (1 + math.exp(-log_odds))
+    made = make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT)
+    publish(store, run("r1", **HEADLINE), made, CATALOGUE, finished_at=NOW)
+    page = shown_account(store, "A-00000")
+    assert told == [sentence for sentence in (LIKELY, WEIGHS) if sentence in page]
+
+
 def group_of_three() -> Any:
     """A parent of another owner's, and three accounts below it that one manager calls once."""
     frame = scored(4)
@@ -119,8 +177,8 @@ def test_the_headline_says_what_it_counts(store: Engine) -> None:
         (
             9.0,
             {"states": {"new": 72, "payment": 1315}},
-            "Most MRR at stake first (risk × MRR, EUR). Not listed: accounts at low risk, 72 new, 1,315 whose main "
-            "reason is billing.",
+            "Most MRR at stake first (risk × MRR, EUR). Not listed: accounts at low risk, 72 new, 1,315 to be "
+            "reminded of payment.",
         ),
         (
             9.0,

@@ -29,6 +29,17 @@ def refusal(file: Path, text: str) -> str:
     return str(refused.value)
 
 
+def test_horizons_beside_the_first_one(file: Path) -> None:
+    """In any order; the one that the book goes by is always there and need not be named."""
+    assert (30, 90) == settings(file).horizons()
+    assert (30, 60) == settings(file, "[churn]\nhorizon_days = 90\n").horizons()
+    assert (30, 365) == settings(file, "[churn]\nhorizons = [365, 30, 60, 30]\n").horizons()
+    assert () == settings(file, "[churn]\nhorizons = []\n").horizons()
+    assert () == settings(file, INACTIVITY).horizons()
+    assert "horizons needs definition" in refusal(file, INACTIVITY + "horizons = [30, 60]\n")
+    assert "[churn] horizons.1 = 0" in refusal(file, "[churn]\nhorizons = [30, 0]\n")
+
+
 def test_two_tables_are_enough(file: Path) -> None:
     """Every key but the required tables has a default, and these are the ones that are documented."""
     read = settings(file)
