@@ -187,7 +187,7 @@ class ChurnModel:
 
     @property
     def lookups(self) -> int:
-        """What explaining an account costs, in looks into a table; the time that it takes is proportional to it."""
+        """What explaining an account costs beyond reading it, in looks into a table; see `PathTables.lookups`."""
         return self._tables.lookups
 
     @cached_property

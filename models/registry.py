@@ -1,4 +1,4 @@
-"""The registry: a training run and its model logged to MLflow, and the champion read back.
+"""The registry: a training run with its parts and its model logged to MLflow, and the champion read back.
 
 Works with a tracking server and with a SQLite database, see `tracking_folder`.
 """
@@ -6,7 +6,7 @@ Works with a tracking server and with a SQLite database, see `tracking_folder`.
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -15,34 +15,47 @@ from typing import Any, Final
 import numpy as np
 
 from models.churn_model import ChurnModel
+from models.environment import installed, lock_digest
 from models.errors import CorruptModel, NoChampion, NoVersion
 from models.evaluate import Evaluation
 from models.tracking import ABSENT, tracking, without_password
 from models.tracking_folder import ARTIFACTS, TrackingFolder, local_path
 
-__all__ = ["CHAMPION", "Registered", "TrainingRun", "load_champion", "load_version", "register"]
+__all__ = ["CHAMPION", "PartRun", "Registered", "TrainingRun", "load_champion", "load_version", "register"]
 
 CHAMPION: Final = "champion"
-OUR_FILES: Final = "extra_files"
+OUR_FILES: Final = "data/model"
+LOADER: Final = Path(__file__).with_name("served_model.py")
 LONGEST_PARAMETER: Final = 500
 LONGEST_PARAMETER_NAME: Final = 250
+
+
+@dataclass(frozen=True)
+class PartRun:
+    """A part of a training that is a run of its own below it: a fold of the backtest, a trial of the tuning."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TrainingRun:
     """What one training leaves behind.
 
-    `settings` must hold no secrets. `evaluations` become metrics under their names, `documents` JSON files under
-    theirs; `card` is Markdown, `plots` a folder of pictures.
+    `settings` must hold no secrets. `tables` has `rows` and `digest` of each. `evaluations` become metrics under their
+    names, `documents` JSON files under theirs; `card` is Markdown, `plots` a folder of pictures.
     """
 
     model: ChurnModel
     settings: Mapping[str, Any]
-    table_digests: Mapping[str, str]
+    tables: Mapping[str, Mapping[str, Any]]
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
     card: str | None = None
     plots: Path | None = None
+    parts: Sequence[PartRun] = ()
 
 
 @dataclass(frozen=True)
@@ -66,10 +79,13 @@ def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Regis
         with mlflow.start_run(experiment_id=_experiment(client, TrackingFolder.of(uri), experiment)) as active:
             mlflow.log_params(_parameters(run))
             mlflow.log_metrics(_metrics(run.evaluations))
-            mlflow.set_tags({"model_digest": run.model.digest, "tree_digest": run.model.tree_digest})
+            digests = {"model_digest": run.model.digest, "tree_digest": run.model.tree_digest}
+            mlflow.set_tags(digests | ({} if (lock := lock_digest()) is None else {"lock_digest": lock}))
+            _log_tables(mlflow, run.tables)
+            mlflow.log_text(installed(), "environment.txt")
             documents = {
                 "settings": run.settings,
-                "tables": run.table_digests,
+                "tables": run.tables,
                 "catalogue": [feature.as_record() for feature in run.model.catalogue],
                 "evaluations": {key: evaluation.as_record() for key, evaluation in run.evaluations.items()},
                 **run.documents,
@@ -81,6 +97,8 @@ def register(run: TrainingRun, *, uri: str, name: str, experiment: str) -> Regis
                 mlflow.log_text(run.card, "model_card.md")
             if run.plots is not None:
                 mlflow.log_artifacts(str(run.plots), "plots")
+            for part in run.parts:
+                _log_part(mlflow, client, part, active.info)
             logged = _log_model(mlflow, run.model, files / "model")
         version = _new_version(client, name, logged.model_uri, active.info.run_id, logged.model_id)
         return Registered(name, version, active.info.run_id)
@@ -149,19 +167,41 @@ def _download(mlflow: ModuleType, name: str, version: int) -> ChurnModel:
         return ChurnModel.load(Path(path) / OUR_FILES)
 
 
+def _log_tables(mlflow: ModuleType, tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """Each table as an input of the run: its digest and rows. No address goes with it, for one may hold a password."""
+    nowhere = mlflow.data.code_dataset_source.CodeDatasetSource(tags={})
+    for name, table in tables.items():
+        known = mlflow.data.meta_dataset.MetaDataset(nowhere, name=name, digest=str(table["digest"]))
+        mlflow.log_input(known, context="training", tags={"rows": str(table["rows"])})
+
+
+def _log_part(mlflow: ModuleType, client: Any, part: PartRun, parent: Any) -> None:
+    tags = {"mlflow.parentRunId": parent.run_id, "mlflow.runName": part.name, "mlflow.user": parent.user_id}
+    child = client.create_run(parent.experiment_id, tags=tags).info
+    metrics = {**part.metrics, **_metrics(part.evaluations)}
+    client.log_batch(
+        child.run_id,
+        metrics=[mlflow.entities.Metric(name, value, child.start_time, 0) for name, value in metrics.items()],
+        params=[mlflow.entities.Param(name, str(value)) for name, value in part.parameters.items()],
+    )
+    client.set_terminated(child.run_id)
+
+
 def _log_model(mlflow: ModuleType, model: ChurnModel, files: Path) -> Any:
-    """The booster in MLflow's own flavour, for other tools, with our own files beside it, which are what we read."""
+    """Our own files, which are what we read, and beside them the one file that makes of them a risk for other tools."""
     from importlib.metadata import version
 
-    double, column = mlflow.types.DataType.double, mlflow.types.ColSpec
-    inputs = mlflow.types.Schema([column(double, feature.name) for feature in model.features])
-    outputs = mlflow.types.Schema([column(double)])
-    return mlflow.lightgbm.log_model(
-        model.booster,
+    types, column = mlflow.types.DataType, mlflow.types.ColSpec
+    kinds = {"category": types.string}
+    inputs = [column(kinds.get(feature.kind, types.double), feature.name) for feature in model.features]
+    schema = mlflow.types.Schema
+    return mlflow.pyfunc.log_model(
         name="model",
-        signature=mlflow.models.ModelSignature(inputs=inputs, outputs=outputs),
+        loader_module=LOADER.stem,
+        code_paths=[str(LOADER)],
+        data_path=str(files),
+        signature=mlflow.models.ModelSignature(inputs=schema(inputs), outputs=schema([column(types.double)])),
         pip_requirements=[f"{package}=={version(package)}" for package in ("lightgbm", "numpy", "pandas")],
-        extra_files=[str(file) for file in sorted(files.iterdir())],
     )
 
 

@@ -44,8 +44,10 @@ def tracking(uri: str) -> Iterator[ModuleType]:
         warnings.simplefilter("ignore")  # deprecations inside MLflow and what it imports; nothing of ours runs there
         import mlflow
         import mlflow.artifacts
-        import mlflow.lightgbm
+        import mlflow.data.code_dataset_source
+        import mlflow.data.meta_dataset
         import mlflow.models
+        import mlflow.pyfunc
         import mlflow.types
 
         for name in ("mlflow", "alembic"):

@@ -106,15 +106,12 @@ class Tuning:
         tuned = f"Tuned by {len(self.trials)} trials on {judged}"
         if not chosen.number:
             others = min((trial.log_loss for trial in self.trials[1:]), default=np.nan)
-            return f"{tuned}: the default stays, log loss {default.log_loss:.4f}; the best other {others:.4f}."
-        ratio = default.lookups / chosen.lookups
-        speed = (
-            f"explains {ratio:.1f} times as fast" if ratio >= 1 else f"takes {1 / ratio:.1f} times as long to explain"
-        )
+            return f"{tuned}: the default stays, log loss {default.log_loss:.4f}; the best other has {others:.4f}."
         shape = str(chosen).split(", ")[1]
         return (
-            f"{tuned}: log loss {chosen.log_loss:.4f} instead of {default.log_loss:.4f} (default); {shape}, {speed}. "
-            "It was chosen for this figure, which therefore flatters it; backtest and gate look at later dates."
+            f"{tuned}: log loss {chosen.log_loss:.4f} instead of {default.log_loss:.4f} (default); {shape}, "
+            f"{chosen.lookups:,.0f} instead of {default.lookups:,.0f} look-ups to explain an account. It was chosen "
+            "for these figures, which therefore flatter it; backtest and gate look at later dates."
         )
 
     def as_record(self) -> dict[str, Any]:

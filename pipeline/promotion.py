@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from models.errors import NoChampion
-from models.registry import TrainingRun, load_champion, load_version, register
+from models.registry import PartRun, TrainingRun, load_champion, load_version, register
 from models.starter import is_starter
 from models.succession import keep_decision, newest_version, promote, roll_back
 from pipeline.band_changes import band_changes
@@ -59,15 +59,32 @@ def registered(fitted: Fitted, collected: Collected, settings: Settings) -> "Reg
         run = TrainingRun(
             model=fitted.model,
             settings=settings.without_secrets(),
-            table_digests={
-                name: f"{found['rows']} rows, {found['digest']}" for name, found in collected.digests.items()
-            },
+            tables=collected.digests,
             evaluations={} if tested is None else {"model": tested.model, **tested.baselines},
             documents={} if collected.compared is None else {"tone": collected.compared.as_record()},
             card=write_card(fitted.model, tested, setting, collected.digests, collected.left_out),
             plots=plots,
+            parts=_parts(fitted),
         )
         return register(run, name=settings.tracking.model, experiment=settings.company.name, uri=_uri(settings))
+
+
+def _parts(fitted: Fitted) -> list[PartRun]:
+    """The trials of the tuning and the folds of the backtest, each a run below the training's."""
+    trials = () if fitted.tuning is None else fitted.tuning.trials
+    folds = () if fitted.tested is None else fitted.tested.folds
+    return [
+        PartRun(f"trial {trial.number}", trial.parameters, {"log_loss": trial.log_loss, "lookups": trial.lookups})
+        for trial in trials
+    ] + [
+        PartRun(
+            f"fold {number}",
+            {"test_from": fold.test_dates[0], "test_to": fold.test_dates[-1], "trained_to": fold.trained_to},
+            {"departures_in_training": fold.fit.departures},
+            {"model": fold.evaluation},
+        )
+        for number, fold in enumerate(folds, start=1)
+    ]
 
 
 def crown(version: int, verdict: Verdict, collected: Collected, settings: Settings) -> int:

@@ -1,19 +1,29 @@
 """The registry, against a real MLflow on SQLite: what is logged can be found, loaded and read without a pickle."""
 
+import hashlib
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from known_risk import FEATURES, trained
+from numpy.typing import NDArray
 
 from models.errors import CorruptModel, NoChampion, TrackingFailed
 from models.evaluate import evaluate
-from models.registry import Registered, TrainingRun, load_champion, register
+from models.registry import PartRun, Registered, TrainingRun, load_champion, register
 from models.succession import promote
 from models.tracking_folder import TrackingFolder
 
@@ -39,11 +49,12 @@ def run(home: Path) -> TrainingRun:
     return TrainingRun(
         model=model,
         settings={"churn": {"horizon_days": 28}, "company": {"name": "Acme"}},
-        table_digests={"accounts": "3f2a"},
+        tables={"accounts": {"rows": 800, "digest": "3f2a"}},
         evaluations={"backtest": evaluate(known.frame, model.risk(known.frame, threads=1), capacity=20, draws=50)},
         documents={"fit": report.as_record()},
         card="# A card\n",
         plots=plots,
+        parts=[PartRun("trial 0", {"max_depth": 3}, {"log_loss": 0.25, "lookups": 800.0})],
     )
 
 
@@ -96,21 +107,133 @@ def test_everything_is_logged(uri: str, run: TrainingRun, registered: Registered
     assert [feature.name for feature in FEATURES] == [record["name"] for record in json.loads(folder.read_text())]
 
 
-def test_other_tools_can_load_it_and_the_signature_is_float64(uri: str, registered: Registered) -> None:
-    import mlflow
-    import numpy as np
-    import pandas as pd
+def test_each_part_is_a_run_below_it(uri: str, registered: Registered) -> None:
+    from mlflow import MlflowClient
 
+    client = MlflowClient(tracking_uri=uri)
+    parent = client.get_run(registered.run_id)
+    (child,) = client.search_runs(
+        [parent.info.experiment_id], filter_string=f"tags.`mlflow.parentRunId` = '{registered.run_id}'"
+    )
+    assert ("trial 0", "FINISHED") == (child.info.run_name, child.info.status)
+    assert {"max_depth": "3"} == child.data.params
+    assert {"log_loss": 0.25, "lookups": 800.0} == child.data.metrics
+
+
+def test_the_tables_are_inputs_by_their_digests_alone(uri: str, registered: Registered) -> None:
+    from mlflow import MlflowClient
+
+    (table,) = MlflowClient(tracking_uri=uri).get_run(registered.run_id).inputs.dataset_inputs
+    assert ("accounts", "3f2a") == (table.dataset.name, table.dataset.digest)
+    assert {"mlflow.data.context": "training", "rows": "800"} == {tag.key: tag.value for tag in table.tags}
+    assert '{"tags": {}}' == table.dataset.source
+    assert not table.dataset.schema
+    assert not table.dataset.profile
+
+
+def test_what_it_was_made_with_is_logged(uri: str, registered: Registered) -> None:
+    from importlib.metadata import version
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    lines = Path(client.download_artifacts(registered.run_id, "environment.txt")).read_text().splitlines()
+    assert lines[0].startswith("# Python 3.11.")
+    assert {f"lightgbm=={version('lightgbm')}", f"mlflow=={version('mlflow')}"} <= set(lines)
+    lock = Path(__file__).parent.parent / "requirements.lock"
+    tags = client.get_run(registered.run_id).data.tags
+    assert hashlib.sha256(lock.read_bytes()).hexdigest() == tags["lock_digest"]
+
+
+LOADED_ELSEWHERE = """
+import sys
+import mlflow, numpy, pandas
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(f"models:/churn-risk/{sys.argv[2]}")
+risk = model.predict(pandas.read_parquet(sys.argv[3]))
+assert not {"models", "features", "pipeline"} & set(sys.modules), "the product is not needed"
+numpy.save(sys.argv[4], risk)
+"""
+
+
+def _loaded_elsewhere(uri: str, version: int, accounts: pd.DataFrame, folder: Path) -> NDArray[np.float64]:
+    """The risk that another tool gets from MLflow, in a process of its own, away from our sources."""
+    accounts.to_parquet(folder / "accounts.parquet")
+    code = [sys.executable, "-c", LOADED_ELSEWHERE, uri, str(version), folder / "accounts.parquet", folder / "risk.npy"]
+    ran = subprocess.run(code, cwd=folder, capture_output=True, text=True, check=False)
+    assert 0 == ran.returncode, ran.stderr
+    return np.asarray(np.load(folder / "risk.npy"))
+
+
+def test_other_tools_get_the_calibrated_risk(uri: str, registered: Registered, tmp_path: Path) -> None:
+    """From named columns: numbers as they are, words as words; what is missing or was never seen is unknown."""
     known, model, _ = trained()
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(uri)
-    try:
-        loaded = mlflow.pyfunc.load_model(f"models:/{NAME}/{registered.version}")
-    finally:
-        mlflow.set_tracking_uri(before)
-    assert {str(column.type) for column in loaded.metadata.signature.inputs} == {"DataType.double"}
-    matrix = pd.DataFrame(model.matrix(known.frame.head(5)), columns=[feature.name for feature in FEATURES])
-    np.testing.assert_allclose(loaded.predict(matrix), model.booster.predict(matrix.to_numpy(), num_threads=1))
+    accounts = known.frame[[feature.name for feature in FEATURES]].head(300).copy()
+    accounts["plan"] = accounts["plan"].where(accounts.index % 7 > 0, None).replace("plus", "a new plan")
+    accounts.loc[::5, "use_change"] = np.nan
+    seen = _loaded_elsewhere(uri, registered.version, accounts, tmp_path)
+    np.testing.assert_allclose(seen, model.risk(accounts, threads=1), rtol=0, atol=1e-9)
+    assert 0.0 < seen.min() < seen.max() < 1.0
+
+
+def test_a_column_that_is_absent_is_named(uri: str, registered: Registered) -> None:
+    import mlflow
+
+    known, _, _ = trained()
+    (files,) = _files_of(uri, registered)
+    loaded = mlflow.pyfunc.load_model(str(files))
+    types = {column.name: str(column.type) for column in loaded.metadata.signature.inputs}
+    assert {"DataType.string"} == {types.pop("plan")}
+    assert {"DataType.double"} == set(types.values())
+    with pytest.raises(mlflow.MlflowException, match="use_usual"):
+        loaded.predict(known.frame[[feature.name for feature in FEATURES if feature.name != "use_usual"]])
+
+
+def _files_of(uri: str, registered: Registered) -> list[Path]:
+    from mlflow import MlflowClient
+
+    found = MlflowClient(tracking_uri=uri).get_model_version("churn-risk", str(registered.version))
+    artifacts = TrackingFolder(Path(uri.removeprefix("sqlite:///"))).artifacts
+    return [file.parent for file in artifacts.glob(f"models/{found.source.rsplit('/', 1)[-1]}/artifacts/MLmodel")]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A tracking server on the loopback, with artifacts of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).parent / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]
+    command += ["--artifacts-destination", str(tmp_path / "served")]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/health", process, tmp_path / "server.log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # with the workers that it started
+            process.wait(timeout=60)
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
+        assert process.poll() is None, log.read_text()
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"no answer from {url}: {log.read_text()}")
+
+
+def test_a_tracking_server_does_as_well(run: TrainingRun, server: str, tmp_path: Path) -> None:
+    """The same through HTTP: registered, made the champion, read back by us and by another tool."""
+    registered = register(run, uri=server, name=NAME, experiment="Acme")
+    promote(registered.version, uri=server, name=NAME, why="a test")
+    assert load_champion(uri=server, name=NAME) == (run.model, 1)
+    accounts = trained()[0].frame[[feature.name for feature in FEATURES]].head(50)
+    seen = _loaded_elsewhere(server, registered.version, accounts, tmp_path)
+    np.testing.assert_allclose(seen, run.model.risk(accounts, threads=1), rtol=0, atol=1e-9)
 
 
 def test_artifacts_lie_beside_the_database_and_none_is_a_pickle(home: Path, registered: Registered) -> None:
@@ -136,7 +259,7 @@ def test_mlflow_reports_to_nobody_and_prints_nothing(
 def test_a_damaged_artifact_is_refused(run: TrainingRun, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     promote(register(run, uri=uri, name=NAME, experiment="Acme").version, uri=uri, name=NAME, why="a test")
-    (file,) = (tmp_path / "mlflow-artifacts").rglob("extra_files/model.lgb")
+    (file,) = (tmp_path / "mlflow-artifacts").rglob("data/model/model.lgb")
     file.write_text(file.read_text().replace("leaf_value=", "leaf_value=1", 1))
     with pytest.raises(CorruptModel, match=r"model\.lgb was changed"):
         load_champion(uri=uri, name=NAME)
@@ -151,7 +274,7 @@ def test_a_moved_folder_keeps_its_champion_and_writes_the_next_one_beside_it(run
     promote(register(run, uri=of(there), name=NAME, experiment="Acme").version, uri=of(there), name=NAME, why="a test")
     assert load_champion(uri=of(there), name=NAME) == (run.model, 2)
     assert not here.exists(), "nothing is written where the folder once was"
-    assert len(list(there.glob("mlflow-artifacts/models/*/artifacts/extra_files/model.lgb"))) == 2
+    assert len(list(there.glob("mlflow-artifacts/models/*/artifacts/data/model/model.lgb"))) == 2
 
 
 def test_a_copy_reads_its_own_files(run: TrainingRun, tmp_path: Path) -> None:
@@ -161,7 +284,7 @@ def test_a_copy_reads_its_own_files(run: TrainingRun, tmp_path: Path) -> None:
         register(run, uri=of(original), name=NAME, experiment="Acme").version, uri=of(original), name=NAME, why="a test"
     )
     shutil.copytree(original, copy)
-    (file,) = original.rglob("extra_files/model.lgb")
+    (file,) = original.rglob("data/model/model.lgb")
     file.write_text("damaged")
     assert load_champion(uri=of(copy), name=NAME) == (run.model, 1)
 
@@ -202,11 +325,11 @@ def test_settings_of_any_length_and_name_are_logged(run: TrainingRun, tmp_path: 
 TWO_AT_ONCE = """
 import sys, time
 from pathlib import Path
-import mlflow.lightgbm
+import mlflow.pyfunc
 from models.churn_model import ChurnModel
 from models.registry import TrainingRun, register
 folder, me = Path(sys.argv[1]), sys.argv[2]
-run = TrainingRun(model=ChurnModel.load(folder / "model"), settings={}, table_digests={})
+run = TrainingRun(model=ChurnModel.load(folder / "model"), settings={}, tables={})
 (folder / f"ready_{me}").touch()
 while len(list(folder.glob("ready_*"))) < 2:
     time.sleep(0.001)

@@ -51,6 +51,22 @@ def test_the_decision_lies_beside_the_model(config: Path, again: Answer) -> None
     assert client.get_model_version("churn-risk", "3").tags["gate"] == "false"
 
 
+def test_each_fold_of_the_backtest_is_a_run_below_the_training(config: Path, again: Answer) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{config.parent / 'mlflow.db'}")
+    parent = client.get_run(again.record()["run_id"])
+    below = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    runs = client.search_runs([parent.info.experiment_id], filter_string=below)
+    folds = again.record()["backtest"]["folds"]
+    assert len(folds) > 0
+    assert {f"fold {number}" for number in range(1, len(folds) + 1)} == {run.info.run_name for run in runs}
+    assert {fold["trained_to"] for fold in folds} == {run.data.params["trained_to"] for run in runs}
+    assert {fold["evaluation"]["departures"] for fold in folds} == {
+        run.data.metrics["model.departures"] for run in runs
+    }
+
+
 @pytest.mark.usefixtures("again")
 def test_the_gate_refuses_and_says_why_and_how_to_go_on(config: Path) -> None:
     done = churn("promote", "-c", config, env=SPARSE)
