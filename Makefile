@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test lint format lock reasons ablation skill small scoring bench sentiment clean environment
+.PHONY: help demo test lint format lock reasons ablation skill small scoring real bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ small: environment ## write docs/small.md: the recipe for few churns beside the 
 scoring: environment ## write docs/scoring.md: what risk and reasons cost, up to a million accounts, beside other means
 	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'woodelf-explainer==0.4.8' 'treelite==4.8.1'
 	@PYTHONPATH=.:build/scorers $(BIN)/python tests/benchmarks/scoring.py --out docs/scoring.md
+
+real: environment ## write docs/real.md: how well the model does on tables that nobody here wrote, on fixed dates
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/real.py --out docs/real.md
 
 ACCOUNTS := 10000 100000 1000000
 
