@@ -11,8 +11,8 @@ from pipeline.showroom import furnish
 EVERY_SIX_WEEKS = {"CHURN__CHURN__SNAPSHOT_EVERY_DAYS": "42"}
 
 
-def test_one_trial_is_none(trained_demo: Path) -> None:
-    done = churn("train", "--tune", "1", "-c", trained_demo)
+def test_the_default_alone_is_no_tuning() -> None:
+    done = churn("train", "--tune", "1")
     assert done.exit_status == 2
     assert "--tune" in done.stderr
 

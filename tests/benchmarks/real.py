@@ -102,9 +102,9 @@ def main() -> None:
     companies = Path(__file__).parent.parent / "companies"
     lines = [
         "# Real companies, and one of another's making\n",
-        "Made by `make real`. For each date the model is trained on what was known then, as `churn train --as-of`",
-        "does, and its risks for that day's customers are held against what is known at the end of the tables. Intervals are",
-        "95 %, over draws of root accounts.\n",
+        "Made by `make real`. For each date the model is trained on what was known then, as `churn train --as-of` "
+        "does. Its risks for that day's customers are held against what is known at the end of the tables. Intervals "
+        "are 95 %, over draws of root accounts.\n",
     ]
     with open_log() as log:
         for name in arguments.companies:
