@@ -15,10 +15,11 @@ import pandas as pd
 from models.baselines import list_names
 from models.lists import listed
 from pipeline.backtest_page import backtest_page
+from pipeline.collected import collect
+from pipeline.fitted import measure
 from pipeline.papers import setting_of
 from pipeline.run_log import open_log
 from pipeline.settings import read_settings
-from pipeline.training import collect, measure
 
 settings = read_settings(Path(os.environ.get("CHURN_CONFIG", "churn.toml")))
 with open_log(quiet=True) as log:

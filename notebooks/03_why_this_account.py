@@ -17,9 +17,9 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from models.calibration import probability
 from models.churn_model import FAMILIES
 from models.training import fit
+from pipeline.collected import collect
 from pipeline.run_log import open_log
 from pipeline.settings import read_settings
-from pipeline.training import collect
 
 settings = read_settings(Path(os.environ.get("CHURN_CONFIG", "churn.toml")))
 with open_log(quiet=True) as log:

@@ -53,18 +53,10 @@ def engine() -> Iterator[Any]:
 def trained_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings of a small demo company, its learned model in use, its last night published.
 
-    Too few leave it for the gate to let a learned model pass, so that one is put in by force. Nobody may change
-    anything in it.
+    Nobody may change anything in it.
     """
-    from command_line import SPARSE, churn
+    from command_line import SPARSE, learned_demo
 
     folder = tmp_path_factory.mktemp("demo") / "company"
-    config = folder / "churn.toml"
-    for arguments in (
-        ("demo", folder, "--accounts", "250", "--json"),
-        ("promote", "1", "--force", "--why", "so that the tests see a learned model", "-c", config),
-        ("score", "-c", config),
-    ):
-        done = churn(*arguments, env=SPARSE)
-        assert done.exit_status == 0, done.stderr
-    return config
+    learned_demo(folder, SPARSE)
+    return folder / "churn.toml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import SPARSE, Answer, churn
+from command_line import SPARSE, Answer, churn, learned_demo
 
 from pipeline.store import book, connect, published, reading
 
@@ -39,9 +39,8 @@ NEXT = re.compile(
 def two_threads(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
     """The same demo as `trained_demo`, made, trained and scored with two threads: its screen, its settings."""
     folder = tmp_path_factory.mktemp("demo_two_threads") / "company"
-    made = churn("demo", folder, "--accounts", "250", env={**SPARSE, "CHURN__ENGINE__THREADS": "2"})
-    assert made.exit_status == 0, made.stderr
-    return made, folder / "churn.toml"
+    shown = learned_demo(folder, {**SPARSE, "CHURN__ENGINE__THREADS": "2"})
+    return shown, folder / "churn.toml"
 
 
 def exported(config: Path, folder: Path) -> pd.DataFrame:

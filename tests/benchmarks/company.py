@@ -11,11 +11,11 @@ import pandas as pd
 
 from features.catalogue import Feature
 from models.departures import in_order
+from pipeline.collected import collect
 from pipeline.demo.company import true_risk
 from pipeline.run_log import RunLog
 from pipeline.settings import read_settings
 from pipeline.showroom import furnish
-from pipeline.training import collect
 
 TRUE_DATES = 3
 """On the newest dates alone the true risk is computed: each takes as long as the features of the date."""
