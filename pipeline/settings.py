@@ -92,7 +92,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 '[churn] event = "notice" needs definition = "subscription": without terms nobody gives notice'
             )
-        if "horizons" in self.churn.model_fields_set and self.churn.definition == "inactivity":
+        if self.churn.definition == "inactivity" and self.churn.horizons != Churn().horizons:
             raise ValueError(
                 '[churn] horizons needs definition = "subscription": silence is judged at the end of one window, so '
                 "what a shorter one finds may be taken back by a longer one. Take the key out"

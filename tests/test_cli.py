@@ -183,9 +183,10 @@ def test_a_night_that_cannot_be_is_refused(
 def test_a_date_without_customers_or_history_is_refused(trained_demo: Path) -> None:
     night = churn("score", "-c", trained_demo, "--as-of", "1999-01-01")
     assert (3, True) == (night.exit_status, "No account is active on 1999-01-01" in night.message)
-    training = churn("train", "-c", trained_demo, "--as-of", "2024-12-01", "--json")
-    assert (3, 3) == (training.exit_status, training.record()["exit_status"])
-    assert "No snapshot is old enough to learn from" in training.record()["error"]
+    test = churn("backtest", "-c", trained_demo, "--as-of", "2024-12-01", "--json")
+    assert (3, 3) == (test.exit_status, test.record()["exit_status"])
+    assert "No snapshot is old enough for its labels to be known" in test.record()["error"]
+    assert "The first could be 2025-01-07" in test.stderr
 
 
 def test_what_is_out_of_memory_ends_with_1(trained_demo: Path) -> None:

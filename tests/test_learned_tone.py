@@ -22,6 +22,7 @@ from features.contract import Severity
 from features.sentiment import score
 from models.registry import load_champion
 from models.sentiment_model import SentimentModel, TooFewRatings, learn
+from models.succession import promote
 from models.transformer import Transformer
 from pipeline.errors import RefusedError
 from pipeline.inspection import inspect
@@ -302,12 +303,14 @@ def test_a_training_hands_its_scorer_to_the_nights(
     settings = settings.model_copy(update={"churn": sparse})
     with open_log() as log:
         trained = train(settings, None, log)
-        assert trained.model.tone is not None
+        assert trained.fitted.model.tone is not None
         assert str(trained.collected.compared) in trained.told()
+        where = {"uri": settings.located(settings.tracking.uri), "name": settings.tracking.model}
+        promote(trained.registered.version, **where, why="so few leave that the gate lets nothing pass")
         champion, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
         assert trained.registered.version == version
         assert champion.tone is not None
-        assert trained.model.tone.version == champion.tone.version
+        assert trained.fitted.model.tone.version == champion.tone.version
         night = run_night(settings, settings.today(None), datetime.now(UTC), None, log)
     assert str(version) == night.model_version
 

@@ -140,6 +140,9 @@ def overwritten(tmp_path_factory: pytest.TempPathFactory) -> Path:
         company.write(name, frame)
     trained = churn("train", "-c", company.folder / "churn.toml")
     assert 0 == trained.exit_status, trained.message
+    # Nothing announces who leaves here, and the gate says so; a replay is of a night by a model that reads everything.
+    forced = churn("promote", "1", "--force", "--why", "a test", "-c", company.folder / "churn.toml")
+    assert 0 == forced.exit_status, forced.message
     then = subscriptions(NIGHT)
     company.write("subscriptions", then[then["started_on"] < NIGHT])
     scored = churn("score", "-c", company.folder / "churn.toml", "--as-of", str(NIGHT))
