@@ -78,7 +78,15 @@ def skill_line(headline: Mapping[str, Any]) -> str:
     simple = {key: name for key, name in list_names(money).items() if key != LAST_MONTH}  # which takes the model
     shares = {name: _share(skill[kind].get(key)) for key, name in simple.items()}
     others = ", ".join(f"{name} {_percent(share)}" for name, share in shares.items() if share is not None)
-    return "\n".join([told, *textwrap.wrap(f"Simple lists found: {others}.", 120)]) if others else told
+    return "\n".join([told, *_wrapped(f"Simple lists found: {others}.")]) if others else told
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of at most 120 columns, a number never apart from its unit."""
+    return [
+        line.replace("\N{NO-BREAK SPACE}", " ")
+        for line in textwrap.wrap(text.replace(" %", "\N{NO-BREAK SPACE}%"), 120)
+    ]
 
 
 def skill_table(tested: Backtest, money: str = "MRR") -> str:
