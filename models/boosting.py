@@ -50,7 +50,7 @@ def boosting_parameters(
     copies = max(1.0, positive_rows / max(1, departures))
     directions = [feature.direction if feature.kind == "number" else 0 for feature in features]
     return {
-        **({"monotone_constraints": directions} if few else {}),
+        "monotone_constraints": directions if few else None,
         "objective": "binary",
         "metric": "binary_logloss",
         "learning_rate": 0.03 if few else 0.05,

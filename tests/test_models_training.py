@@ -7,6 +7,7 @@ import pytest
 from known_risk import FACT, FEATURES, KnownRisk, known_risk, trained
 
 from models.boosting import FEW_DEPARTURES
+from models.boosting import FEW_DEPARTURES
 from models.calibration import Calibration
 from models.churn_model import ChurnModel
 from models.errors import ColumnsDiffer, ModelRefusal, TooFewDepartures
@@ -192,3 +193,16 @@ def test_the_refit_does_not_shift_its_level_twice() -> None:
     assert pooled.log_odds(start_of_fold) == pytest.approx(shifted.log_odds(start_of_all))
     assert shifted.a == pooled.a
     assert shifted.b < pooled.b
+
+
+def test_another_models_parameters_are_taken_whole() -> None:
+    """Where few left, directions come with the size: a recipe that was made for many must not get them by the way."""
+    many = known_risk(2500, 10, level=-3.0)
+    recipe = _fit(many)[1].parameters
+    few = known_risk(250, 5)
+    refit = fit(few.frame, FEATURES, need_days=28, horizon_days=28, parameters=recipe, seed=recipe["seed"], threads=1)[
+        1
+    ]
+    assert refit.departures < FEW_DEPARTURES
+    assert refit.parameters == recipe
+    assert _fit(few)[1].parameters["monotone_constraints"] is not None
