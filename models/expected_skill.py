@@ -6,6 +6,8 @@ confidence-based performance estimation (Garg et al., arXiv:2201.04234, speak of
 of drift in the accounts, and nothing of customers that begin to leave for new reasons. Only matured labels show those.
 """
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ __all__ = ["expected_skill"]
 
 Floats = NDArray[np.float64]
 
-DRAWS = 500
+DRAWS: Final = 500
 
 
 def expected_skill(risk: Floats, listed: NDArray[np.bool_], *, draws: int = DRAWS, seed: int = 7) -> dict[str, Figure]:

@@ -20,6 +20,7 @@ from models.churn_model import Explanation
 from models.departures import count_departures
 from models.metrics import ranking_of_draws, slope_of_draws, squared_and_log_errors
 from models.stability import Stability, stability, top_kept
+from models.starter import NEEDED_DEPARTURES
 
 __all__ = ["Comparison", "Contender", "Decision", "Difference", "compare", "decide"]
 
@@ -28,7 +29,6 @@ Floats = NDArray[np.float64]
 DRAWS: Final = 1000
 SEGMENT_DEPARTURES: Final = 50
 LEAST_WINDOW: Final = 30
-ENOUGH_KNOWN: Final = 100
 SMALLEST_SLOPE: Final = 0.05
 SLOPE_MARGIN: Final = 0.05
 """A slope five per cent further from 1 is no harm anyone could notice: where three per cent leave, a risk of 10 % moves
@@ -176,10 +176,10 @@ def decide(
         against.append(
             f"it is staler: it learned from snapshots to {learned_until[0]}, the champion to {learned_until[1]}"
         )
-    if comparison.departures < LEAST_WINDOW or known_departures < ENOUGH_KNOWN:
+    if comparison.departures < LEAST_WINDOW or known_departures < NEEDED_DEPARTURES:
         against.append(
             f"too few have left to tell: {comparison.departures} on the dates compared (it takes {LEAST_WINDOW}), "
-            f"{known_departures} in all (it takes {ENOUGH_KNOWN})"
+            f"{known_departures} in all (it takes {NEEDED_DEPARTURES})"
         )
     gain = found["average_precision"].gain
     old = champion_age_days is not None and champion_age_days > max_age_days

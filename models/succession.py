@@ -10,7 +10,7 @@ from models.registry import CHAMPION
 from models.tracking import tracking, without_password
 from models.tracking_folder import TrackingFolder
 
-__all__ = ["keep_decision", "newest_version", "promote", "roll_back"]
+__all__ = ["champion_version", "keep_decision", "newest_version", "promote", "roll_back"]
 
 CHAMPIONS: Final = "champions"
 MOST_REMEMBERED: Final = 100
@@ -49,6 +49,18 @@ def keep_decision(version: int, record: Mapping[str, Any], *, uri: str, name: st
         run_id = client.get_model_version(name, str(version)).run_id
         client.log_text(run_id, json.dumps(record, indent=1, ensure_ascii=False, default=str), "gate.json")
         client.set_model_version_tag(name, str(version), "gate", str(record["decision"]["promotes"]).lower())
+
+
+def champion_version(*, uri: str, name: str) -> int | None:
+    """The version that is the champion, whether or not its files can be read; None where there is none."""
+    folder = TrackingFolder.of(uri)
+    if folder is not None and not folder.database.exists():
+        return None
+    with tracking(uri) as mlflow:
+        client = mlflow.MlflowClient()
+        known = client.search_registered_models(filter_string=f"name = '{name}'")
+        champions = _champions(client, name) if known else []
+        return champions[-1] if champions else None
 
 
 def newest_version(*, uri: str, name: str) -> int:

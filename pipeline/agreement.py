@@ -59,7 +59,7 @@ def _told(scorer: str | None) -> str:
 def foretold(settings: Settings, scorer: str | None) -> list[Violation]:
     """A warning when the next night would refuse the champion. None is no fault, nor one that cannot be asked for."""
     try:
-        model, _ = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+        model, _ = load_champion(**settings.registry())
         refuse_other_question(settings, model)
         refuse_other_scorer(scorer, model)
     except (NoChampion, TrackingFailed):

@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from models.calibration import probability
 from models.churn_model import ChurnModel
 from models.reasons import Reasons
 from pipeline.amounts import plain_odds
@@ -20,7 +21,7 @@ def band_changes(before: ChurnModel, after: ChurnModel, customers: pd.DataFrame,
     """At most 20 of today's customers whose band changes, those whose log-odds move most first, in text."""
     threads = settings.engine.threads
     log_odds = [model.log_odds(customers, threads=threads) for model in (before, after)]
-    bands = [model.bands.of(model.risk(customers, threads=threads)) for model in (before, after)]
+    bands = [model.bands.of(probability(found)) for model, found in zip((before, after), log_odds, strict=True)]
     changed = np.flatnonzero(bands[0] != bands[1])
     if changed.size == 0:
         return f"No band of today's {len(customers):,} customers would change."

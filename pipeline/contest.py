@@ -18,7 +18,7 @@ from models.twin import GateWindow, gate_window, twin, window_from
 from pipeline.agreement import refuse_other_question, refuse_other_scorer
 from pipeline.collected import Collected
 from pipeline.errors import RefusedError
-from pipeline.fitted import Fitted
+from pipeline.fitted import Fitted, rules_model
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 
@@ -114,11 +114,11 @@ class Verdict:
         }
 
 
-def incumbent(settings: Settings, collected: Collected, rules: ChurnModel) -> Incumbent:
+def incumbent(settings: Settings, collected: Collected) -> Incumbent:
     """The champion where it could be used tonight, and was learned; else the rules."""
-    uri, name = settings.located(settings.tracking.uri), settings.tracking.model
+    rules = rules_model(collected, settings)
     try:
-        champion, version = load_champion(uri=uri, name=name)
+        champion, version = load_champion(**settings.registry())
     except NoChampion:
         return Incumbent(rules, None)
     except CorruptModel as reason:
@@ -142,15 +142,17 @@ def contest(challenger: Fitted, against: Incumbent, collected: Collected, settin
         log.step("the gate: the challenger as it would have been", 0, 2)
         if is_starter(against.model):
             rows, newest = _tested_rows(challenger, frame)
-            tested = _twin(model, window_from(frame, need_days, newest), collected, settings)
+            tested = _twin(model, frame, window_from(frame, need_days, newest), collected, settings)
             contenders = Contender(rows["risk"].to_numpy()), Contender(_risk(against.model, rows, settings))
         else:
             window = gate_window(frame, need_days)
-            rows, tested = frame[window.rows], _twin(model, window, collected, settings)
-            first = _contender(model, tested, rows, window, collected, settings)
+            rows, tested = frame[window.rows], _twin(model, frame, window, collected, settings)
+            reseeded = _twin(model, frame, window, collected, settings, reseeded=True)
+            first = _contender(tested, reseeded, rows, settings)
             log.step("the gate: the champion as it would have been", 1, 2)
-            former = _twin(against.model, window, collected, settings)
-            contenders = first, _contender(against.model, former, rows, window, collected, settings)
+            former = _twin(against.model, frame, window, collected, settings)
+            reseeded = _twin(against.model, frame, window, collected, settings, reseeded=True)
+            contenders = first, _contender(former, reseeded, rows, settings)
         log.step("the gate: compare")
         categories = [feature.name for feature in model.features if feature.kind == "category"]
         compared = compare(rows, *contenders, by=categories)
@@ -179,11 +181,17 @@ def _tested_rows(challenger: Fitted, frame: pd.DataFrame) -> tuple[pd.DataFrame,
 
 
 def _twin(
-    model: ChurnModel, window: GateWindow, collected: Collected, settings: Settings, *, reseeded: bool = False
+    model: ChurnModel,
+    frame: pd.DataFrame,
+    window: GateWindow,
+    collected: Collected,
+    settings: Settings,
+    *,
+    reseeded: bool = False,
 ) -> ChurnModel:
     return twin(
         model,
-        in_order(collected.frame),
+        frame,
         window,
         is_own=_sees_alike(model, collected),
         reseeded=reseeded,
@@ -191,17 +199,9 @@ def _twin(
     )
 
 
-def _contender(
-    model: ChurnModel,
-    tested: ChurnModel,
-    rows: pd.DataFrame,
-    window: GateWindow,
-    collected: Collected,
-    settings: Settings,
-) -> Contender:
+def _contender(tested: ChurnModel, reseeded: ChurnModel, rows: pd.DataFrame, settings: Settings) -> Contender:
     newest, threads = rows[rows["as_of"] == rows["as_of"].max()], settings.engine.threads
-    other = _twin(model, window, collected, settings, reseeded=True)
-    explained = tested.explain(newest, threads=threads), other.explain(newest, threads=threads)
+    explained = tested.explain(newest, threads=threads), reseeded.explain(newest, threads=threads)
     return Contender(_risk(tested, rows, settings), explained)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from features.build import DEFINITIONS
 from models.backtest import Backtest, backtest, backtest_rules
 from models.churn_model import ChurnModel
-from models.departures import count_departures, in_order
+from models.departures import count_departures
 from models.drift import reference_of
 from models.errors import NoTestDate, TooFewDepartures
 from models.horizons import fit_factors
@@ -20,7 +20,7 @@ from pipeline.collected import Collected
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 
-__all__ = ["Fitted", "by_rules", "learned", "measure"]
+__all__ = ["Fitted", "by_rules", "learned", "measure", "rules_model"]
 
 _LEAST_FOR_A_RATE: Final = 10
 """Departures seen before their share says more of a company than the rate that is assumed."""
@@ -111,27 +111,29 @@ def _with_horizons(model: ChurnModel, collected: Collected, settings: Settings, 
     return replace(model, factors=factors.models, about={**model.about, "horizons_left_out": notes})
 
 
-def by_rules(collected: Collected, settings: Settings) -> Fitted:
-    """The starter model at the level of this company, and how its order did on all labels, none of which taught it.
-
-    Raises `NoRule` where the tables have nothing that a rule reads.
-    """
-    rules, frame = collected.history.rules, in_order(collected.frame)
-    departures = count_departures(frame)
+def rules_model(collected: Collected, settings: Settings) -> ChurnModel:
+    """The starter model at the level of this company. Raises `NoRule` where no rule reads anything in its tables."""
+    rules, departures = collected.history.rules, count_departures(collected.frame)
     assumed = expected_rate(settings.churn.assumed_monthly_rate, rules.horizon_days)
     model = starter_model(
         collected.customers,
         collected.recipe.features,
-        rate=base_rate(frame) if departures >= _LEAST_FOR_A_RATE else assumed,
+        rate=base_rate(collected.frame) if departures >= _LEAST_FOR_A_RATE else assumed,
         horizon_days=rules.horizon_days,
         lead_days=rules.lead_days,
         departures=departures,
         multiples=(settings.book.medium, settings.book.high),
     )
+    return replace(model, tone=collected.tone)
+
+
+def by_rules(model: ChurnModel, collected: Collected, settings: Settings) -> Fitted:
+    """The rules ready to be registered, with how their order did on all labels, none of which taught them."""
     tested = None
-    if not frame.empty:
-        tested = backtest_rules(frame, model, capacity=_capacity(collected, settings), threads=settings.engine.threads)
-    return _remembering(Fitted(replace(model, tone=collected.tone), tested), collected, settings)
+    if not collected.frame.empty:
+        capacity, threads = settings.book.capacity(collected.owners), settings.engine.threads
+        tested = backtest_rules(collected.frame, model, capacity=capacity, threads=threads)
+    return _remembering(Fitted(model, tested), collected, settings)
 
 
 def measure(
@@ -155,15 +157,11 @@ def measure(
         need_days=rules.label_days,
         horizon_days=rules.horizon_days,
         lead_days=rules.lead_days,
-        capacity=_capacity(collected, settings),
+        capacity=settings.book.capacity(collected.owners),
         parameters=parameters if like is None else like.about["fit"]["parameters"],
         threads=settings.engine.threads,
         progress=lambda step, done, total: log.step(f"backtest, {step}", done, total),
     )
-
-
-def _capacity(collected: Collected, settings: Settings) -> int:
-    return max(1, settings.book.calls_per_week) * max(1, collected.owners)
 
 
 def _remembering(fitted: Fitted, collected: Collected, settings: Settings) -> Fitted:

@@ -125,7 +125,7 @@ def _scorer(settings: Settings) -> Finding:
 
 def _champion(settings: Settings) -> Finding:
     try:
-        model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+        model, version = load_champion(**settings.registry())
     except (ModelRefusal, TrackingFailed) as error:
         return Finding("champion", False, str(error), is_missing=isinstance(error, NoChampion))
     return Finding("champion", True, f"version {version}, trained on snapshots to {model.about['last_as_of']}")

@@ -15,7 +15,7 @@ import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from features.labels import labels, spells_today
-from features.outages import coverage
+from features.outages import Coverage, coverage
 from features.versions import History
 from models.bootstrap import Figure
 from models.churn_model import ChurnModel
@@ -148,7 +148,7 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
     finally:
         engine.dispose()
     backtest = shown.headline["backtest"]
-    capacity = max(1, settings.book.calls_per_week) * max(1, given["owner"].nunique())
+    capacity = settings.book.capacity(given["owner"].nunique())
     drifted = None
     if saw is not None and (model := _model(shown, settings)) is not None:
         log.step("drift")
@@ -166,7 +166,7 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         covered = coverage(past)
         moment = past.rules.moment(today)
         gaps = (*stale_tables(past, moment, covered), *lost_days(covered, moment, 84))
-        rows = [frame for frame in _judged(past, matured, today, log) if len(frame)]
+        rows = [frame for frame in _judged(past, covered, matured, today, log) if len(frame)]
     finally:
         opened.close()
     realised = None
@@ -203,13 +203,13 @@ def _matured(connection: Connection, settings: Settings, today: date) -> list[tu
 
 
 def _judged(
-    past: History, matured: Sequence[tuple[Night, pd.DataFrame]], today: date, log: RunLog
+    past: History, covered: Coverage, matured: Sequence[tuple[Night, pd.DataFrame]], today: date, log: RunLog
 ) -> Iterator[pd.DataFrame]:
     """For each night its accounts with a label: root_id, as_of, mrr, risk, label, churn_on."""
     spells = spells_today(past, today) if past.rules.definition == "subscription" else None
     for place, (of, given) in enumerate(matured):
         log.step("realised skill", place, len(matured))
-        known = labels(past, of.as_of, today, spells, coverage(past)).to_pandas()
+        known = labels(past, of.as_of, today, spells, covered).to_pandas()
         known = known[known["left_out"].isna()]
         frame = given.reset_index().merge(known[["account_id", "label", "churn_on"]], on="account_id")
         yield frame.assign(
@@ -222,9 +222,7 @@ def _judged(
 def _model(of: Night, settings: Settings) -> ChurnModel | None:
     """The model of a night, where it is there still and kept a reference."""
     try:
-        found = load_version(
-            int(of.model_version), uri=settings.located(settings.tracking.uri), name=settings.tracking.model
-        )
+        found = load_version(int(of.model_version), **settings.registry())
     except (ModelRefusal, ValueError):
         return None
     return found if "reference" in found.about else None

@@ -133,7 +133,7 @@ def _look(settings: Settings, day: date, log: RunLog) -> _Seen:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)
         log.step("load the champion")
-        model, version = load_champion(uri=settings.located(settings.tracking.uri), name=settings.tracking.model)
+        model, version = load_champion(**settings.registry())
         log.step("features of tonight")
         past, recipe = see(opened, settings, model, log.step)
         moment = past.rules.moment(day)

@@ -1,21 +1,19 @@
 """Promotion: a model gets a number in the registry, and one of them is the champion that the night reads."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from models.errors import NoChampion
-from models.registry import PartRun, TrainingRun, load_champion, load_version, register
+from models.registry import PartRun, TrainingRun, load_version, register
 from models.starter import is_starter
-from models.succession import keep_decision, newest_version, promote, roll_back
+from models.succession import champion_version, keep_decision, newest_version, promote, roll_back
 from pipeline.band_changes import band_changes
 from pipeline.collected import Collected, collect
 from pipeline.contest import Verdict, contest, incumbent
 from pipeline.errors import RefusedError, UsageError
-from pipeline.fitted import Fitted, by_rules, measure
+from pipeline.fitted import Fitted, measure
 from pipeline.papers import draw_plots, setting_of, write_card
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -66,7 +64,7 @@ def registered(fitted: Fitted, collected: Collected, settings: Settings) -> "Reg
             plots=plots,
             parts=_parts(fitted),
         )
-        return register(run, name=settings.tracking.model, experiment=settings.company.name, uri=_uri(settings))
+        return register(run, experiment=settings.company.name, **settings.registry())
 
 
 def _parts(fitted: Fitted) -> list[PartRun]:
@@ -87,11 +85,14 @@ def _parts(fitted: Fitted) -> list[PartRun]:
     ]
 
 
-def crown(version: int, verdict: Verdict, collected: Collected, settings: Settings) -> int:
-    """Make the winner the champion; the version it has, a new one where its gate twin takes its place."""
+def crown(version: int, winner: Fitted, verdict: Verdict, collected: Collected, settings: Settings) -> int:
+    """Make the winner the champion; the version it has, a new one where its gate twin takes its place.
+
+    The twin's card tells the test of the recipe that both are made by.
+    """
     if verdict.is_twin:
-        version = registered(Fitted(verdict.live, None), collected, settings).version
-    promote(version, **_where(settings), why="; ".join(verdict.decision.reasons))
+        version = registered(replace(winner, model=verdict.live), collected, settings).version
+    promote(version, **settings.registry(), why="; ".join(verdict.decision.reasons))
     return version
 
 
@@ -107,32 +108,34 @@ def promote_version(
     UsageError
         When the version is the champion already, or a forced promotion gives no reason.
     """
-    version = newest_version(**_where(settings)) if version is None else version
-    former = _champion(settings)
+    kept = settings.registry()
+    version = newest_version(**kept) if version is None else version
+    former = champion_version(**kept)
     if version == former:
         raise UsageError(f"Version {version} is the champion already.")
     if force:
         if not why:
             raise UsageError("A forced promotion needs a reason, which is kept with it: --force --why 'the reason'.")
-        load_version(version, **_where(settings))
-        keep_decision(version, {"decision": {"promotes": True, "reasons": [why]}, "forced": True}, **_where(settings))
-        promote(version, **_where(settings), why=f"forced: {why}")
+        load_version(version, **kept)
+        keep_decision(version, {"decision": {"promotes": True, "reasons": [why]}, "forced": True}, **kept)
+        promote(version, **kept, why=f"forced: {why}")
         return Promoted(version, former, f"forced, {why}")
-    challenger = load_version(version, **_where(settings))
+    challenger = load_version(version, **kept)
     collected = collect(settings, as_of, log)
-    against = incumbent(settings, collected, by_rules(collected, settings).model)
+    against = incumbent(settings, collected)
     if is_starter(challenger):
         if against.version is not None:
             raise RefusedError(
                 f"Version {version} is made of rules; they take the place of a learned model by force alone: "
                 f"churn promote {version} --force --why 'the reason'."
             )
-        promote(version, **_where(settings), why="no learned model is in use")
+        promote(version, **kept, why="no learned model is in use")
         return Promoted(version, former, "no learned model is in use")
     tested = measure(collected, settings, log, like=challenger) if is_starter(against.model) else None
-    verdict = contest(Fitted(challenger, tested), against, collected, settings, log)
+    fitted = Fitted(challenger, tested)
+    verdict = contest(fitted, against, collected, settings, log)
     log.step("keep the decision")
-    keep_decision(version, verdict.as_record(), **_where(settings))
+    keep_decision(version, verdict.as_record(), **kept)
     changes = band_changes(against.model, verdict.live, collected.customers, settings)
     if not verdict.decision.promotes:
         raise RefusedError(
@@ -140,27 +143,12 @@ def promote_version(
             f"Version {version} is not promoted: {'; '.join(verdict.decision.reasons)}."
             f"\nTo promote it all the same: churn promote {version} --force --why 'the reason'"
         )
-    live = crown(version, verdict, collected, settings)
+    live = crown(version, fitted, verdict, collected, settings)
     return Promoted(live, former, "; ".join(verdict.decision.reasons), verdict, changes)
 
 
 def go_back(settings: Settings, why: str | None) -> Promoted:
     """The whole of `churn rollback`. Raises `NoVersion` where there was no champion before this one."""
     told = f"rolled back: {why}" if why else "rolled back"
-    gone, back = roll_back(**_where(settings), why=told)
+    gone, back = roll_back(**settings.registry(), why=told)
     return Promoted(back, gone, told)
-
-
-def _champion(settings: Settings) -> int | None:
-    try:
-        return load_champion(**_where(settings))[1]
-    except NoChampion:
-        return None
-
-
-def _where(settings: Settings) -> Mapping[str, str]:
-    return {"uri": _uri(settings), "name": settings.tracking.model}
-
-
-def _uri(settings: Settings) -> str:
-    return settings.located(settings.tracking.uri)

@@ -139,8 +139,7 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
     log.step("read what the night saw")
     shown, then, log_odds = _stored(settings, as_of)
     log.step("load its model")
-    uri, name = settings.located(settings.tracking.uri), settings.tracking.model
-    model = load_version(int(shown.model_version), uri=uri, name=name)
+    model = load_version(int(shown.model_version), **settings.registry())
     _refuse_another_model(model, shown, then.frame, log_odds)
     log.step("read and check the tables")
     opened = open_sources(settings)

@@ -166,6 +166,10 @@ class Book(Section):
     high: float = Field(default=4.0, gt=1)
     value_events: tuple[str, ...] = ()
 
+    def capacity(self, owners: int) -> int:
+        """How many accounts the whole team can call for each list."""
+        return max(1, self.calls_per_week) * max(1, owners)
+
     @model_validator(mode="after")
     def _high_above_medium(self) -> "Book":
         if self.high <= self.medium:

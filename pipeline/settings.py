@@ -150,6 +150,10 @@ class Settings(BaseSettings):
             return url
         return f"{prefix}{(self.folder / url.removeprefix(prefix)).resolve()}"
 
+    def registry(self) -> dict[str, str]:
+        """Where the models are kept: `uri` and `name`, as `models.registry` and `models.succession` take them."""
+        return {"uri": self.located(self.tracking.uri), "name": self.tracking.model}
+
     def today(self, as_of: date | None = None, now: datetime | None = None) -> date:
         """The date a run looks from: the one asked for, else `[run] as_of`, else today in UTC (by `now`, if given)."""
         return as_of or self.run.as_of or (now or datetime.now(UTC)).date()

@@ -11,7 +11,7 @@ from pipeline.amounts import money_word
 from pipeline.band_changes import band_changes
 from pipeline.collected import Collected, collect
 from pipeline.contest import Incumbent, Verdict, contest, incumbent
-from pipeline.fitted import Fitted, by_rules, learned
+from pipeline.fitted import Fitted, by_rules, learned, rules_model
 from pipeline.promotion import crown, registered
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -94,18 +94,16 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
         When nothing can be learned and no rule applies either.
     """
     collected = collect(settings, as_of, log)
-    rules = by_rules(collected, settings)
-    against = incumbent(settings, collected, rules.model)
+    against = incumbent(settings, collected)
     try:
         fitted = learned(collected, settings, log, trials)
     except TooFewDepartures as reason:
-        return _by_rules_alone(rules, against, collected, settings, log, promotes=promotes, reason=reason)
+        return _by_rules_alone(against, collected, settings, log, promotes=promotes, reason=reason)
     log.step("log to MLflow and register")
     made = registered(fitted, collected, settings)
     verdict = contest(fitted, against, collected, settings, log)
     log.step("keep the decision")
-    where = {"uri": settings.located(settings.tracking.uri), "name": settings.tracking.model}
-    keep_decision(made.version, verdict.as_record(), **where)
+    keep_decision(made.version, verdict.as_record(), **settings.registry())
     trained = Trained(fitted, made, collected, verdict, against.version, "")
     why = "; ".join(verdict.decision.reasons)
     number = f"Registered as {made.name} version {made.version}"
@@ -115,20 +113,21 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
         told = f"{changes}\n\n{number}. Nothing was promoted (--no-promote). The gate {would}: {why}."
         return replace(trained, conclusion=f"{told}\nPromote it: churn promote {made.version}")
     if verdict.decision.promotes:
-        live = crown(made.version, verdict, collected, settings)
+        live = crown(made.version, fitted, verdict, collected, settings)
         instead = "it" if live == made.version else f"its gate twin, version {live},"
         return replace(trained, champion=live, conclusion=f"{number}; {instead} is the champion now: {why}.")
     force = f"To use it all the same: churn promote {made.version} --force --why 'the reason'"
     if against.version is not None:
         return replace(trained, conclusion=f"{number}. Version {against.version} stays the champion: {why}.\n{force}")
-    ruled = registered(rules, collected, settings)
-    promote(ruled.version, **where, why=f"no learned model was better: {why}")
-    told = f"{number}. It is not used: {why}.\nVersion {ruled.version} is the champion now: {rules.model.about['note']}"
+    ruled = registered(by_rules(against.model, collected, settings), collected, settings)
+    promote(ruled.version, **settings.registry(), why=f"no learned model was better: {why}")
+    told = (
+        f"{number}. It is not used: {why}.\nVersion {ruled.version} is the champion now: {against.model.about['note']}"
+    )
     return replace(trained, champion=ruled.version, conclusion=f"{told}\n{force}")
 
 
 def _by_rules_alone(
-    rules: Fitted,
     against: Incumbent,
     collected: Collected,
     settings: Settings,
@@ -138,6 +137,7 @@ def _by_rules_alone(
     reason: TooFewDepartures,
 ) -> Trained:
     """A training from which nothing could be learned: the rules are registered, and used unless a learned model is."""
+    rules = by_rules(rules_model(collected, settings), collected, settings)
     log.step("log to MLflow and register")
     made = registered(rules, collected, settings)
     number = f"Found {reason.found} {reason.what}, and a model needs at least {reason.needed} to learn from. "
@@ -147,6 +147,5 @@ def _by_rules_alone(
         return replace(trained, conclusion=f"{number}. Version {against.version}, a learned model, stays the champion.")
     if not promotes:
         return replace(trained, conclusion=f"{number}. Nothing was promoted: churn promote {made.version}")
-    where = {"uri": settings.located(settings.tracking.uri), "name": settings.tracking.model}
-    promote(made.version, **where, why="too few have left to learn from")
+    promote(made.version, **settings.registry(), why="too few have left to learn from")
     return replace(trained, champion=made.version, conclusion=f"{number}; it is the champion now.")

@@ -57,8 +57,9 @@ def with_changes(
     before = _model(former.shown, model, settings)
     after = book.set_index("account_id")["log_odds"].dropna()
     both = after.index.intersection(former.log_odds.index).intersection(former.saw.index).sort_values()
-    if before is None or both.empty:
+    if before is None:
         log.note(f"What changed since {former.shown.as_of} is not told: the model of that night is gone.")
+    if before is None or both.empty:
         return nothing
     try:
         split = changes(
@@ -105,9 +106,7 @@ def _model(of: Night, present: ChurnModel, settings: Settings) -> ChurnModel | N
     if digest == present.digest:
         return present
     try:
-        found = load_version(
-            int(of.model_version), uri=settings.located(settings.tracking.uri), name=settings.tracking.model
-        )
+        found = load_version(int(of.model_version), **settings.registry())
     except (ModelRefusal, ValueError):
         return None
     return found if found.digest == digest else None

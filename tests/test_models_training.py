@@ -7,7 +7,6 @@ import pytest
 from known_risk import FACT, FEATURES, KnownRisk, known_risk, trained
 
 from models.boosting import FEW_DEPARTURES
-from models.boosting import FEW_DEPARTURES
 from models.calibration import Calibration
 from models.churn_model import ChurnModel
 from models.errors import ColumnsDiffer, ModelRefusal, TooFewDepartures
