@@ -159,6 +159,7 @@ def decide(
     champion_age_days: int | None = None,
     max_age_days: int = 0,
     learned_until: tuple[str, str] | None = None,
+    goes_live_until: str | None = None,
 ) -> Decision:
     """Whether the challenger is promoted.
 
@@ -169,6 +170,8 @@ def decide(
     champion_age_days, max_age_days : how long the champion has been trained, and from when on it counts as old; None
         for rules, which do not age.
     learned_until : last snapshot that challenger and champion learned from, as ISO dates.
+    goes_live_until : that of the model that would go live, where it is not the challenger but its gate twin. A model
+        that is only as good is promoted for what it has learned since.
     """
     found = comparison.differences
     against = list(_worse(comparison))
@@ -183,13 +186,17 @@ def decide(
         )
     gain = found["average_precision"].gain
     old = champion_age_days is not None and champion_age_days > max_age_days
+    as_good = old and gain.low >= -tolerance
+    newer = learned_until is None or goes_live_until is None or goes_live_until > learned_until[1]
     precision = f"average precision {found['average_precision']}"
+    in_favour = ""
     if gain.low > 0.0:
         in_favour = f"it is better: {precision}"
-    elif old and gain.low >= -tolerance:
+    elif as_good and newer:
         in_favour = f"it is as good and the champion is {champion_age_days} days old: {precision}"
+    elif as_good:
+        against.insert(0, f"it is as good, but what would go live knows nothing newer than the champion: {precision}")
     else:
-        in_favour = ""
         allowed = f", and may not be more than {tolerance:g} worse than one this old" if old else ""
         against.insert(0, f"it is not shown to be better{allowed}: {precision}")
     return Decision(not against, tuple(against) if against else (in_favour,))

@@ -159,6 +159,8 @@ def contest(challenger: Fitted, against: Incumbent, collected: Collected, settin
     except ModelRefusal as reason:
         return Verdict(against, Decision(False, (str(reason),)), model)
     learned = against.version is not None
+    agreement = _rank_agreement(model, tested, collected.customers, settings.engine.threads)
+    live = tested if agreement < LEAST_AGREEMENT else model
     decision = decide(
         compared,
         known_departures=count_departures(frame),
@@ -166,9 +168,8 @@ def contest(challenger: Fitted, against: Incumbent, collected: Collected, settin
         champion_age_days=_age(against.model, collected) if learned else None,
         max_age_days=settings.gate.max_model_age_days,
         learned_until=(model.about["last_as_of"], against.model.about["last_as_of"]) if learned else None,
+        goes_live_until=live.about["last_as_of"],
     )
-    agreement = _rank_agreement(model, tested, collected.customers, settings.engine.threads)
-    live = tested if agreement < LEAST_AGREEMENT else model
     return Verdict(against, decision, live, compared, agreement)
 
 

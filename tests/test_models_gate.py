@@ -105,6 +105,15 @@ def test_one_a_month_stale_is_refused() -> None:
     assert decision.promotes
 
 
+@pytest.mark.parametrize(("until", "promotes"), [("2025-08-19", True), ("2025-08-18", False), ("2025-05-26", False)])
+def test_a_twin_that_is_as_good_goes_live_only_for_what_it_has_learned_since(until: str, *, promotes: bool) -> None:
+    """The recipe of last month, tested on the newest dates, may be the very champion."""
+    dates = ("2025-09-15", "2025-08-18")
+    _, decision = _judged(_good(), _good(), **_OLD, learned_until=dates, goes_live_until=until)
+    assert decision.promotes == promotes
+    assert promotes or decision.reasons[0].startswith("it is as good, but what would go live knows nothing newer")
+
+
 @pytest.mark.parametrize(("steeper", "higher"), [(2.0, 0.0), (0.4, 0.0), (1.0, 0.7)])
 def test_a_miscalibrated_one_is_refused_though_its_order_is_the_same(steeper: float, higher: float) -> None:
     def bent(model: ChurnModel) -> ChurnModel:

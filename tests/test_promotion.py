@@ -1,6 +1,7 @@
 """The gate at the command line: a training does not displace a champion that is as good, a person may, and go back."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -139,6 +140,21 @@ def test_monitor_judges_nights_that_no_model_had_seen(config: Path) -> None:
     assert (realised["first_as_of"], realised["last_as_of"]) == ("2026-07-06", "2026-07-06")
     assert realised["departures"] > 0
     assert realised["figures"]["auc"]["value"] is not None
+
+
+def test_rules_give_bands_and_no_percentages(config: Path) -> None:
+    """An order by rules is no probability, so nothing on a page may look like one."""
+    assert _champion(config) == 2
+    night = churn("score", "--as-of", "2026-11-02", "-c", config, env=SPARSE).stdout
+    assert "Ordered by rules; " in night
+    listed = night.partition("How good is this?")[0]
+    rows = churn("export", "--out", config.parent / "rules.jsonl", "-c", config, env=SPARSE)
+    assert rows.exit_status == 0, rows.stderr
+    account = json.loads((config.parent / "rules.jsonl").read_text(encoding="utf-8").splitlines()[0])["account_id"]
+    pages = [churn("explain", account, "--language", each, "-c", config, env=SPARSE).stdout for each in ("en", "zh")]
+    for page in (listed, *pages):
+        assert "High: " in page or "Band " in page
+        assert not re.search(r"1 in \d|\d %(?! on )", page), page
 
 
 def test_a_night_says_what_changed_since_an_older_one(config: Path) -> None:
