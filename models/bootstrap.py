@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.metrics import sums_by_root
+from models.metrics import sums_by_root, totals_of_draws
 
 __all__ = ["DRAWS", "INTERVAL", "Draws", "Figure", "figure_of_draws"]
 
@@ -53,20 +53,22 @@ class Draws:
     """
 
     root: NDArray[np.int64]
-    weight: Floats
+    weight: NDArray[np.uint8]
 
     @classmethod
     def of(cls, root_id: pd.Series, draws: int = DRAWS, seed: int = 7) -> Self:
         """Draws for rows with these root accounts; the same for the same roots and seed."""
         root, roots = pd.factorize(root_id, sort=True)
-        drawn = np.random.default_rng(seed).poisson(1.0, size=(draws, len(roots)))
-        return cls(root.astype(np.int64), np.vstack([np.ones((1, len(roots))), drawn]))
+        rng, weight = np.random.default_rng(seed), np.ones((1 + draws, len(roots)), dtype=np.uint8)
+        for drawn in weight[1:]:
+            drawn[:] = rng.poisson(1.0, size=len(roots))
+        return cls(root.astype(np.int64), weight)
 
     def sums(self, *columns: Floats | NDArray[Any], root: NDArray[np.int64] | None = None) -> tuple[Floats, ...]:
         """Of each column of rows (whose roots are `root`, those of all rows by default), the sum in each draw."""
         stacked = np.column_stack([np.asarray(column, np.float64) for column in columns])
         by_root = sums_by_root(stacked, self.root if root is None else root, self.weight.shape[1])
-        return tuple((self.weight @ by_root).T)
+        return tuple(totals_of_draws(self.weight, by_root).T)
 
     def share(
         self, part: Floats | NDArray[Any], whole: Floats | NDArray[Any], root: NDArray[np.int64] | None = None

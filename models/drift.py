@@ -25,8 +25,8 @@ RISK: Final = "risk"
 TENTHS: Final = 10
 MOST_WORDS: Final = 30
 LEAST_INDEX: Final = 0.1
-DRAWS: Final = 4000
-CHANCE: Final = 0.01
+DRAWS: Final = 20_000
+CHANCE: Final = 0.05
 """Chance that any feature at all is called drifted though none is; it is shared out evenly between them."""
 OTHER: Final = "other"
 

@@ -48,6 +48,5 @@ class FitReport:
             f"{self.last_as_of}, {self.departures:,} departures among them. The model has {trees}, "
             f"{by_time if self.mode == 'time' else by_accounts}. Their sum becomes a probability by log-odds = "
             f"{self.calibration.a:.3f} × sum {self.calibration.b:+.3f}, measured on rows that had no part in growing "
-            f"or choosing the trees{', its level on the last year' * (self.mode == 'time')}. "
-            "This refit has no test of its own."
+            f"or choosing the trees{', its level on the last year' * (self.mode == 'time')}."
         )

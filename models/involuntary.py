@@ -97,6 +97,7 @@ def _line(
     left: pd.DataFrame, names: Sequence[str], involuntary: NDArray[np.bool_], weight: Floats
 ) -> tuple[float, tuple[Term, ...]]:
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     values = np.column_stack([_logarithm(left[name]) for name in names])
     missing = np.isnan(values)
@@ -107,7 +108,8 @@ def _line(
     scale = np.where(spread > 0, spread, 1.0)
     standard = np.nan_to_num((values - centre) / scale)
     fitted = LogisticRegression(C=STRENGTH, solver="newton-cholesky")
-    fitted.fit(np.hstack([standard, missing]), involuntary, sample_weight=weight)
+    with threadpool_limits(1, "blas"):  # which adds long products in another order on more threads
+        fitted.fit(np.hstack([standard, missing]), involuntary, sample_weight=weight)
     weights, gaps = np.split(fitted.coef_[0], 2)
     numbers = zip(names, centre.tolist(), scale.tolist(), weights.tolist(), gaps.tolist(), strict=True)
     return float(fitted.intercept_[0]), tuple(Term(*each) for each in numbers)

@@ -4,7 +4,7 @@ A bootstrap that copies rows costs a sort for each draw. Weights cost none: the 
 row of counts. What is a mean over rows needs the sums of each root account alone.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ __all__ = [
     "slope_of_draws",
     "squared_and_log_errors",
     "sums_by_root",
+    "totals_of_draws",
 ]
 
 Floats = NDArray[np.float64]
@@ -63,7 +64,9 @@ def squared_and_log_errors(label: Labels, risk: Floats) -> Floats:
     return np.column_stack([(risk - label) ** 2, -np.log(np.where(label, clipped, 1.0 - clipped))])
 
 
-def ranking_of_draws(label: Labels, score: Floats, root: NDArray[np.int64], weight: Floats) -> tuple[Floats, Floats]:
+def ranking_of_draws(
+    label: Labels, score: Floats, root: NDArray[np.int64], weight: NDArray[Any]
+) -> tuple[Floats, Floats]:
     """AUC and average precision of each draw.
 
     Parameters
@@ -83,7 +86,7 @@ def ranking_of_draws(label: Labels, score: Floats, root: NDArray[np.int64], weig
     auc, precision = np.empty(len(weight)), np.empty(len(weight))
     for first in range(0, len(weight), DRAWS_AT_ONCE):
         part = slice(first, first + DRAWS_AT_ONCE)
-        drawn = weight[part].astype(np.uint8)
+        drawn = weight[part].astype(np.uint8, copy=False)
         reached = np.cumsum(drawn[:, root], axis=1, dtype=np.int32)
         reached = np.concatenate([np.zeros((len(reached), 1), np.int32), reached], axis=1)
         left = np.add.reduceat(drawn[:, root[label]].astype(np.float64), first_left, axis=1)
@@ -100,7 +103,7 @@ def ranking_of_draws(label: Labels, score: Floats, root: NDArray[np.int64], weig
     return auc, precision
 
 
-def calibration_error_of_draws(label: Labels, risk: Floats, root: NDArray[np.int64], weight: Floats) -> Floats:
+def calibration_error_of_draws(label: Labels, risk: Floats, root: NDArray[np.int64], weight: NDArray[Any]) -> Floats:
     """(draws,) calibration error: how far the risks are off, on average, in ten bins with equally many rows.
 
     The bins are those of the whole sample in every draw.
@@ -111,11 +114,11 @@ def calibration_error_of_draws(label: Labels, risk: Floats, root: NDArray[np.int
     off = np.bincount(cell, weights=label - risk, minlength=weight.shape[1] * BINS).reshape(-1, BINS)
     rows = np.bincount(root, minlength=weight.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
-        error: Floats = np.abs(weight @ off).sum(axis=1) / (weight @ rows)
+        error: Floats = np.abs(totals_of_draws(weight, off)).sum(axis=1) / totals_of_draws(weight, rows)
     return error
 
 
-def slope_of_draws(label: Labels, risk: Floats, root: NDArray[np.int64], weight: Floats) -> Floats:
+def slope_of_draws(label: Labels, risk: Floats, root: NDArray[np.int64], weight: NDArray[Any]) -> Floats:
     """(draws,) calibration slope: 1 where risks are neither too bold (below 1) nor too timid (above).
 
     Each draw is one Newton step from the estimate of the whole sample: as accurate as the bootstrap itself, and made of
@@ -130,10 +133,18 @@ def slope_of_draws(label: Labels, risk: Floats, root: NDArray[np.int64], weight:
     p = probability(slope * log_odds + intercept)
     residual, curve = label - p, p * (1.0 - p)
     sums = np.column_stack([residual * x, residual, curve * x * x, curve * x, curve])
-    g_slope, g_level, h_slope, h_both, h_level = (weight @ sums_by_root(sums, root, weight.shape[1])).T
+    g_slope, g_level, h_slope, h_both, h_level = totals_of_draws(weight, sums_by_root(sums, root, weight.shape[1])).T
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes: Floats = slope + (h_level * g_slope - h_both * g_level) / (h_slope * h_level - h_both**2)
     return slopes
+
+
+def totals_of_draws(weight: NDArray[Any], by_root: NDArray[Any]) -> Floats:
+    """(draws, …) what the root accounts of each draw come to. Weights of a byte each are widened a few draws at a time:
+    a thousand draws of a million root accounts would be 8 GB of doubles.
+    """
+    parts = (weight[first : first + DRAWS_AT_ONCE] for first in range(0, len(weight), DRAWS_AT_ONCE))
+    return np.concatenate([part.astype(np.float64) @ by_root for part in parts])
 
 
 def sums_by_root(values: Floats, root: NDArray[np.int64], roots: int) -> Floats:

@@ -89,9 +89,8 @@ def opening(tested: Backtest, setting: Setting) -> str:
         other = f"; a list of equal length {_called(best, setting)} would have had {simple[best]}"
     return (
         f"Of {lead.departures:,} customer{'' if lead.departures == 1 else 's'} who {setting.leaving} between "
-        f"{lead.first_on:%-d %B %Y} and {lead.last_on:%-d %B %Y}{money}, {lead.found:,} "
-        f"{'was' if lead.found == 1 else 'were'} on the list at least {lead.days} days before they "
-        f"{setting.leaving}{other}.{few}"
+        f"{lead.first_on:%-d %B %Y} and {lead.last_on:%-d %B %Y}{money} and had been looked at {lead.days} days before "
+        f"or earlier, {lead.found:,} {'was' if lead.found == 1 else 'were'} on the list by then{other}.{few}"
     )
 
 
@@ -240,12 +239,8 @@ def _segments(tested: Backtest) -> list[str]:
 
 
 def _limits(model: ChurnModel, tested: Backtest | None) -> str:
-    refitted = [
-        "The model that is used was refitted on all known labels: it has no test of its own. What was tested is the "
-        "recipe, on models of earlier dates."
-    ]
     lines = [
-        *([] if is_starter(model) else refitted),
+        *([] if is_starter(model) else [_how_fitted(model)]),
         "It tells who leaves, not why, and not whom a call would keep. Reasons say what moved the number.",
         "A customer that announces nothing in the tables cannot be found.",
         "It holds as long as customers leave as they did: watch the risks given against those that come true.",
@@ -257,6 +252,19 @@ def _limits(model: ChurnModel, tested: Backtest | None) -> str:
     if model.about.get("few_departures"):
         lines.append("It learned from few departures: trees are small, and risks are drawn towards the average.")
     return _listed(lines)
+
+
+def _how_fitted(model: ChurnModel) -> str:
+    if (twin := model.about.get("twin")) is not None:
+        return (
+            f"This is the gate twin of version {twin['of']}: the same recipe, without the labels of the snapshots from "
+            f"{twin['opens']} on, by which the gate judged it. Fitted again with them it ranked accounts otherwise "
+            f"(rank correlation {twin['agreement']:.2f}), so what was tested is what is used."
+        )
+    return (
+        "The model that is used was refitted on all known labels: it has no test of its own. What was tested is the "
+        "recipe, on models of earlier dates."
+    )
 
 
 def _groups(tested: Backtest) -> Iterable[tuple[str, str, Evaluation]]:

@@ -102,10 +102,11 @@ def starter_model(
 
 
 def _note(rules: int, departures: int) -> str:
-    return (
-        f"{rules} rules with weights fixed beforehand; {departures} of the {NEEDED_DEPARTURES} departures that a "
-        "learned model needs have been seen."
-    )
+    if departures < NEEDED_DEPARTURES:
+        seen = f"{departures} of the {NEEDED_DEPARTURES} departures that a learned model needs have been seen."
+    else:
+        seen = f"{departures:,} departures have been seen, enough for a learned model, and none has been better yet."
+    return f"{rules} rules with weights fixed beforehand; {seen}"
 
 
 def _spoken_of(features: Sequence[Feature], catalogue: Sequence[Feature]) -> tuple[Feature, ...]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from models.errors import NoVersion
-from models.registry import CHAMPION
+from models.errors import ModelRefusal, NoVersion
+from models.registry import CHAMPION, load_version
 from models.tracking import tracking, without_password
 from models.tracking_folder import TrackingFolder
 
@@ -28,18 +28,21 @@ def promote(version: int, *, uri: str, name: str, why: str) -> None:
 def roll_back(*, uri: str, name: str, why: str) -> tuple[int, int]:
     """Make the former champion the champion again; the versions that goes and that comes.
 
-    Raises `NoVersion` where there was no other before it.
+    One that was deleted, or cannot be read, is passed over for the one before it. Raises `NoVersion` where no other
+    is left.
     """
     with tracking(uri) as mlflow:
-        client = mlflow.MlflowClient()
-        champions = _champions(client, name)
-        if len(champions) < 2:
-            raise NoVersion(
-                f"No version of {name!r} in {without_password(uri)} was champion before the one that is now. To "
-                "choose another: churn promote VERSION."
-            )
-        _crown(client, name, champions[:-1], why)
-        return champions[-1], champions[-2]
+        *before, now = _champions(mlflow.MlflowClient(), name) or [0]
+    while before and not _is_readable(before[-1], uri=uri, name=name):
+        before.pop()
+    if not before:
+        raise NoVersion(
+            f"No version of {name!r} in {without_password(uri)} that could be used was champion before the one that "
+            "is now. To choose another: churn promote VERSION."
+        )
+    with tracking(uri) as mlflow:
+        _crown(mlflow.MlflowClient(), name, before, why)
+    return now, before[-1]
 
 
 def keep_decision(version: int, record: Mapping[str, Any], *, uri: str, name: str) -> None:
@@ -74,6 +77,14 @@ def newest_version(*, uri: str, name: str) -> int:
     raise NoVersion(f"There is no model {name!r} in {without_password(uri)}. Run: churn train.")
 
 
+def _is_readable(version: int, *, uri: str, name: str) -> bool:
+    try:
+        load_version(version, uri=uri, name=name)
+    except ModelRefusal:
+        return False
+    return True
+
+
 def _champions(client: Any, name: str) -> list[int]:
     """The versions that were champion, oldest first; the last one is now."""
     model = client.get_registered_model(name)
@@ -88,5 +99,6 @@ def _crown(client: Any, name: str, champions: Sequence[int], why: str) -> None:
     version = str(champions[-1])
     client.set_model_version_tag(name, version, "champion_since", datetime.now(UTC).isoformat(timespec="seconds"))
     client.set_model_version_tag(name, version, "champion_why", why[:LONGEST_TAG])
-    client.set_registered_model_tag(name, CHAMPIONS, " ".join(map(str, champions[-MOST_REMEMBERED:])))
+    # The alias first: whoever dies between the two leaves a champion that `_champions` puts in its place.
     client.set_registered_model_alias(name, CHAMPION, version)
+    client.set_registered_model_tag(name, CHAMPIONS, " ".join(map(str, champions[-MOST_REMEMBERED:])))

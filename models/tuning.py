@@ -174,8 +174,9 @@ def tune(
             lookups.append(model.lookups)
         return {"losses": losses.tolist(), "lookups": float(np.mean(lookups)), "rows": len(test)}
 
-    default = _default(early, features, seed)
-    with _study(file, _name(early, features, default, (need_days, horizon_days, lead_days, seed))) as study:
+    sized = _sized(early, features, seed)
+    default = {name: sized[name] for name in _space()}
+    with _study(file, _name(early, features, sized, (need_days, horizon_days, lead_days, seed))) as study:
         while True:
             done = _completed(study)[:trials]
             if told is not None:
@@ -203,11 +204,10 @@ def _space() -> "dict[str, BaseDistribution]":
     }
 
 
-def _default(frame: pd.DataFrame, features: Sequence[Feature], seed: int) -> dict[str, Any]:
-    """Where in the space the default lies, for as many rows as these."""
+def _sized(frame: pd.DataFrame, features: Sequence[Feature], seed: int) -> dict[str, Any]:
+    """LightGBM's parameters for as many rows as these: the default within the space, and all that no trial changes."""
     size = {"rows": len(frame), "departures": count_departures(frame), "positive_rows": int(frame["label"].sum())}
-    sized = boosting_parameters(features, **size, seed=seed, threads=1)
-    return {name: sized[name] for name in _space()}
+    return boosting_parameters(features, **size, seed=seed, threads=1)
 
 
 def _try_next(
@@ -277,9 +277,7 @@ def _study(file: Path, name: str) -> "Iterator[Study]":
             storage.engine.dispose()
 
 
-def _name(
-    frame: pd.DataFrame, features: Sequence[Feature], default: Mapping[str, Any], question: tuple[int, ...]
-) -> str:
+def _name(frame: pd.DataFrame, features: Sequence[Feature], sized: Mapping[str, Any], question: tuple[int, ...]) -> str:
     """A digest of all that the losses of a trial depend on."""
     from importlib.metadata import version
 
@@ -287,7 +285,7 @@ def _name(
     columns = ["account_id", "root_id", "as_of", "label", "churn_on", *(name for name, _ in learned)]
     rows = pd.util.hash_pandas_object(frame[columns], index=False).to_numpy()
     space = {name: repr(distribution) for name, distribution in _space().items()}
-    asked = json.dumps([learned, dict(default), question, GROUPS, space, version("lightgbm"), version("optuna")])
+    asked = json.dumps([learned, dict(sized), question, GROUPS, space, version("lightgbm"), version("optuna")])
     return hashlib.sha256(rows.tobytes() + asked.encode()).hexdigest()
 
 

@@ -17,7 +17,7 @@ from models.departures import count_departures
 from models.errors import NoTestDate
 from models.training import LEAST_DEPARTURES, fit
 
-__all__ = ["GateWindow", "gate_window", "twin", "window_from"]
+__all__ = ["GateWindow", "gate_window", "thinned", "twin", "window_from"]
 
 AIMED_DEPARTURES: Final = 200
 """Departures that a gate window holds where history has them: the newest two or three snapshots of most companies."""
@@ -48,9 +48,9 @@ def window_from(frame: pd.DataFrame, need_days: int, opens: pd.Timestamp) -> Gat
 def gate_window(frame: pd.DataFrame, need_days: int) -> GateWindow:
     """The fewest newest snapshots with 200 departures; with fewer where history is short.
 
-    At least 30 departures were known before, and twice as many as the window holds, or it holds 30 at most. `frame`
-    has one row per (account_id, as_of) with a known label. Raises `NoTestDate` when no date of it had 30 departures
-    known before.
+    At least 30 departures were known before. A window of more than 30, and of more than the newest snapshot, has twice
+    as many known before it. `frame` has one row per (account_id, as_of) with a known label. Raises `NoTestDate` when no
+    date of it had 30 departures known before.
     """
     found = None
     for date in sorted(frame["as_of"].unique(), reverse=True):
@@ -84,23 +84,41 @@ def twin(
     ----------
     is_own : whether the model sees accounts exactly as `frame` was built. Then it stands for itself where all its
         labels were known when the window opened.
-    reseeded : with another seed; never the model itself.
+    reseeded : with another seed, on the same rows; never the model itself.
 
     Whatever else is remembered of the model, its bands, its tone and the factors of its horizons stay with the twin.
 
     Raises `ColumnsDiffer` when the frame lacks a feature of the model.
     """
+    about, known = model.about, window.known
+    last = pd.Timestamp(about["last_as_of"])
+    if is_own and last + pd.Timedelta(days=about["need_days"]) <= window.opens:
+        if not reseeded:
+            return model
+        known = known & (frame["as_of"] <= last).to_numpy(bool)  # else newer rows would be taken for the seed's doing
+    return _refitted(model, frame[known], seed=about["seed"] + (RESEED if reseeded else 0), threads=threads)
+
+
+def thinned(model: ChurnModel, frame: pd.DataFrame, share: float, *, threads: int = 0) -> ChurnModel:
+    """The model's recipe, fitted on a share of the root accounts of `frame` that is drawn by lot, the same each time.
+
+    How far it is from the model shows what the loss of so many labels does by itself.
+    """
+    roots = np.sort(frame["root_id"].unique())
+    kept = np.random.default_rng(model.about["seed"]).permutation(roots)[: round(share * len(roots))]
+    rows = frame[frame["root_id"].isin(kept)]
+    return _refitted(model, rows, seed=model.about["seed"], threads=threads)
+
+
+def _refitted(model: ChurnModel, frame: pd.DataFrame, *, seed: int, threads: int) -> ChurnModel:
     about = model.about
-    learned_until = pd.Timestamp(about["last_as_of"]) + pd.Timedelta(days=about["need_days"])
-    if is_own and not reseeded and learned_until <= window.opens:
-        return model
     fitted, _ = fit(
-        frame[window.known],
+        frame,
         model.catalogue,
         need_days=about["need_days"],
         horizon_days=about["horizon_days"],
         lead_days=about["lead_days"],
-        seed=about["seed"] + (RESEED if reseeded else 0),
+        seed=seed,
         parameters=about["fit"]["parameters"],
         threads=threads,
     )

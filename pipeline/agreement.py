@@ -25,7 +25,7 @@ def refuse_other_question(settings: Settings, model: ChurnModel) -> None:
         if trained != value:
             section, _, key = name.partition(".")
             raise RefusedError(
-                f"[{section}] {key} = {value!r}, but the champion was trained for {trained!r}: its risks would "
+                f"[{section}] {key} = {value!r}, but the model was trained for {trained!r}: its risks would "
                 "answer another question. Train again (churn train), or put the setting back."
             )
 
@@ -38,7 +38,7 @@ def refuse_other_scorer(scorer: str | None, model: ChurnModel) -> None:
     trained = model.about["scorer"]
     if scorer != trained:
         raise RefusedError(
-            f"The words of tickets are judged by {_told(scorer)}, but the champion learned from words judged by "
+            f"The words of tickets are judged by {_told(scorer)}, but the model learned from words judged by "
             f"{_told(trained)}: the same words would sound otherwise to it. Bring tables and [sentiment] as they were, "
             "or train again: churn train."
         )

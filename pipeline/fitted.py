@@ -20,7 +20,7 @@ from pipeline.collected import Collected
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 
-__all__ = ["Fitted", "by_rules", "learned", "measure", "rules_model"]
+__all__ = ["Fitted", "as_twin", "by_rules", "learned", "measure", "rules_model"]
 
 _LEAST_FOR_A_RATE: Final = 10
 """Departures seen before their share says more of a company than the rate that is assumed."""
@@ -162,6 +162,14 @@ def measure(
         threads=settings.engine.threads,
         progress=lambda step, done, total: log.step(f"backtest, {step}", done, total),
     )
+
+
+def as_twin(
+    winner: Fitted, live: ChurnModel, twin: Mapping[str, Any], collected: Collected, settings: Settings
+) -> Fitted:
+    """The gate twin of a winner, ready to be registered: `twin` says of which version, and why it is used instead."""
+    about = {**live.about, "twin": dict(twin)}
+    return _remembering(replace(winner, model=replace(live, about=about)), collected, settings)
 
 
 def _remembering(fitted: Fitted, collected: Collected, settings: Settings) -> Fitted:

@@ -20,7 +20,7 @@ from features.versions import History
 from models.bootstrap import Figure
 from models.churn_model import ChurnModel
 from models.drift import Drift, drifts
-from models.errors import ModelRefusal
+from models.errors import ModelRefusal, TrackingFailed
 from models.evaluate import Evaluation, evaluate
 from models.expected_skill import expected_skill
 from models.lists import listed
@@ -53,10 +53,11 @@ _FIGURES: Final = {
 class Monitored:
     """What was found. `drifted` is None where the model's reference is gone, `realised` where no night is old enough.
 
-    `nights` counts the matured nights that were judged.
+    `nights` counts the matured nights that were judged, `capacity` the calls that the team has in a week.
     """
 
     shown: Night
+    capacity: int
     drifted: tuple[Drift, ...] | None
     expected: Mapping[str, Figure]
     promised: Mapping[str, Any] | None
@@ -95,7 +96,7 @@ class Monitored:
         line = (
             f"Expected, if the risks are true: {found['departures'].value:,.0f} departures "
             f"({found['departures'].low:,.0f} to {found['departures'].high:,.0f}) within "
-            f"{horizon} days; AUC {found['auc']}; of those listed {found['precision']} leave."
+            f"{horizon} days; AUC {found['auc']}; of the {self.capacity:,} at highest risk {found['precision']} leave."
         )
         if self.promised is None or self.promised["value"] is None:
             return line
@@ -117,6 +118,7 @@ class Monitored:
         return {
             "as_of": str(self.shown.as_of),
             "model_version": self.shown.model_version,
+            "capacity": self.capacity,
             "drift": None if self.drifted is None else [each.as_record() for each in self.drifted],
             "expected": {name: figure.as_record() for name, figure in self.expected.items()},
             "backtest_auc": self.promised,
@@ -175,9 +177,10 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         realised = evaluate(frame, frame["risk"].to_numpy(np.float64), capacity=capacity)
     return Monitored(
         shown=shown,
+        capacity=capacity,
         drifted=drifted,
         expected=expected,
-        promised=None if backtest is None else backtest["auc"],
+        promised=None if backtest is None else backtest.get("auc"),
         realised=realised,
         nights=len(rows),
         matures_on=oldest + timedelta(days=past.rules.label_days),
@@ -194,11 +197,19 @@ def _given(connection: Connection, of: Night) -> pd.DataFrame:
 
 
 def _matured(connection: Connection, settings: Settings, today: date) -> list[tuple[Night, pd.DataFrame]]:
-    """The newest nights whose labels are known by today and whose model had not seen what came after them."""
+    """The newest nights whose labels are known by today and whose model had not seen what came after them.
+
+    Those that answered another question, such as another horizon, cannot be judged by the labels of this one.
+    """
     rules = settings.rules()
     days = connection.execute(select(PUBLISHED.c.as_of).order_by(PUBLISHED.c.as_of.desc())).scalars().all()
     nights: Iterator[Night | None] = (night(connection, day) for day in days if rules.is_mature(day, today))
-    fair = [of for of in nights if of is not None and of.headline.get("hindsight") is None]
+    asked = settings.question()
+    fair = [
+        of
+        for of in nights
+        if of is not None and of.headline.get("hindsight") is None and of.headline.get("question") == asked
+    ]
     return [(of, _given(connection, of)) for of in fair[:_MOST_NIGHTS]]
 
 
@@ -223,6 +234,6 @@ def _model(of: Night, settings: Settings) -> ChurnModel | None:
     """The model of a night, where it is there still and kept a reference."""
     try:
         found = load_version(int(of.model_version), **settings.registry())
-    except (ModelRefusal, ValueError):
+    except (ModelRefusal, TrackingFailed, ValueError):
         return None
     return found if "reference" in found.about else None

@@ -248,6 +248,7 @@ def _headline(
         "company": settings.company.name,
         "currency": settings.company.currency,
         "definition": settings.churn.definition,
+        "question": settings.question(),
         "demo": settings.run.demo,
         "customers": len(scored),
         "states": dict(Counter(book["state"])),

@@ -6,14 +6,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from models.backtest import Backtest
+from models.churn_model import ChurnModel
+from models.errors import NoTestDate, TooFewDepartures
 from models.registry import PartRun, TrainingRun, load_version, register
 from models.starter import is_starter
 from models.succession import champion_version, keep_decision, newest_version, promote, roll_back
 from pipeline.band_changes import band_changes
 from pipeline.collected import Collected, collect
-from pipeline.contest import Verdict, contest, incumbent
-from pipeline.errors import RefusedError, UsageError
-from pipeline.fitted import Fitted, measure
+from pipeline.contest import Verdict, contest, incumbent, why_not_tonight
+from pipeline.errors import FailedError, RefusedError, UsageError
+from pipeline.fitted import Fitted, as_twin, measure
 from pipeline.papers import draw_plots, setting_of, write_card
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -85,15 +88,35 @@ def _parts(fitted: Fitted) -> list[PartRun]:
     ]
 
 
-def crown(version: int, winner: Fitted, verdict: Verdict, collected: Collected, settings: Settings) -> int:
+def crown(version: int, winner: Fitted, verdict: Verdict, collected: Collected, settings: Settings, log: RunLog) -> int:
     """Make the winner the champion; the version it has, a new one where its gate twin takes its place.
 
-    The twin's card tells the test of the recipe that both are made by.
+    The twin's card tells the test of the recipe that both are made by. Raises `FailedError` where another was made the
+    champion meanwhile, with which the winner was not compared.
     """
+    kept = settings.registry()
     if verdict.is_twin:
-        version = registered(replace(winner, model=verdict.live), collected, settings).version
-    promote(version, **settings.registry(), why="; ".join(verdict.decision.reasons))
+        log.step("register the gate twin")
+        twin = {"of": version, "opens": verdict.opens, "agreement": verdict.agreement}
+        tested = winner.tested or _tested(winner.model, collected, settings, log)
+        live = as_twin(replace(winner, tested=tested), verdict.live, twin, collected, settings)
+        version = registered(live, collected, settings).version
+        keep_decision(version, verdict.as_record(), **kept)
+    now = champion_version(**kept)
+    if now != verdict.incumbent.champion:
+        raise FailedError(
+            f"Version {now} was made the champion meanwhile, with which version {version} was not compared. To hold "
+            f"it against that one: churn promote {version}."
+        )
+    promote(version, **kept, why="; ".join(verdict.decision.reasons))
     return version
+
+
+def _tested(model: ChurnModel, collected: Collected, settings: Settings, log: RunLog) -> Backtest | None:
+    try:
+        return measure(collected, settings, log, like=model)
+    except (NoTestDate, TooFewDepartures):
+        return None
 
 
 def promote_version(
@@ -123,12 +146,15 @@ def promote_version(
     challenger = load_version(version, **kept)
     collected = collect(settings, as_of, log)
     against = incumbent(settings, collected)
+    if (gap := why_not_tonight(challenger, settings, collected)) is not None:
+        raise RefusedError(f"Version {version} is not promoted, for no night could use it: {gap}")
     if is_starter(challenger):
         if against.version is not None:
             raise RefusedError(
                 f"Version {version} is made of rules; they take the place of a learned model by force alone: "
                 f"churn promote {version} --force --why 'the reason'."
             )
+        keep_decision(version, {"decision": {"promotes": True, "reasons": ["no learned model is in use"]}}, **kept)
         promote(version, **kept, why="no learned model is in use")
         return Promoted(version, former, "no learned model is in use")
     tested = measure(collected, settings, log, like=challenger) if is_starter(against.model) else None
@@ -143,7 +169,7 @@ def promote_version(
             f"Version {version} is not promoted: {'; '.join(verdict.decision.reasons)}."
             f"\nTo promote it all the same: churn promote {version} --force --why 'the reason'"
         )
-    live = crown(version, fitted, verdict, collected, settings)
+    live = crown(version, fitted, verdict, collected, settings, log)
     return Promoted(live, former, "; ".join(verdict.decision.reasons), verdict, changes)
 
 

@@ -41,7 +41,8 @@ class Trained:
     def told(self) -> str:
         """The training as a person reads it."""
         model, collected = self.fitted.model, self.collected
-        lines = [model.about["note"]]
+        alone = "" if is_starter(model) else " This refit has no test of its own."
+        lines = [model.about["note"] + alone]
         left_out = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in collected.left_out.items())
         if left_out:
             lines.append(f"Rows without a label, left out: {left_out}.")
@@ -104,7 +105,7 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
     verdict = contest(fitted, against, collected, settings, log)
     log.step("keep the decision")
     keep_decision(made.version, verdict.as_record(), **settings.registry())
-    trained = Trained(fitted, made, collected, verdict, against.version, "")
+    trained = Trained(fitted, made, collected, verdict, against.champion, "")
     why = "; ".join(verdict.decision.reasons)
     number = f"Registered as {made.name} version {made.version}"
     if not promotes:
@@ -113,7 +114,7 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
         told = f"{changes}\n\n{number}. Nothing was promoted (--no-promote). The gate {would}: {why}."
         return replace(trained, conclusion=f"{told}\nPromote it: churn promote {made.version}")
     if verdict.decision.promotes:
-        live = crown(made.version, fitted, verdict, collected, settings)
+        live = crown(made.version, fitted, verdict, collected, settings, log)
         instead = "it" if live == made.version else f"its gate twin, version {live},"
         return replace(trained, champion=live, conclusion=f"{number}; {instead} is the champion now: {why}.")
     force = f"To use it all the same: churn promote {made.version} --force --why 'the reason'"
@@ -142,7 +143,7 @@ def _by_rules_alone(
     made = registered(rules, collected, settings)
     number = f"Found {reason.found} {reason.what}, and a model needs at least {reason.needed} to learn from. "
     number += f"Registered as {made.name} version {made.version}, a starter model"
-    trained = Trained(rules, made, collected, None, against.version, "")
+    trained = Trained(rules, made, collected, None, against.champion, "")
     if against.version is not None:
         return replace(trained, conclusion=f"{number}. Version {against.version}, a learned model, stays the champion.")
     if not promotes:

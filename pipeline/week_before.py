@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from models.changes import changes
 from models.churn_model import ChurnModel
-from models.errors import ColumnsDiffer, ModelRefusal
+from models.errors import ColumnsDiffer, ModelRefusal, TrackingFailed
 from models.registry import load_version
 from pipeline.errors import StoreMissing
 from pipeline.inputs import Inputs, stored_inputs
@@ -107,6 +107,6 @@ def _model(of: Night, present: ChurnModel, settings: Settings) -> ChurnModel | N
         return present
     try:
         found = load_version(int(of.model_version), **settings.registry())
-    except (ModelRefusal, ValueError):
+    except (ModelRefusal, TrackingFailed, ValueError):
         return None
     return found if found.digest == digest else None

@@ -1,13 +1,16 @@
 """The gate where a learned model passes it: a company in which the plan decides who leaves, which no rule reads."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pytest
 from command_line import Answer, churn
+from mlflow import MlflowClient
 
 from models.succession import champion_version
 
@@ -122,9 +125,37 @@ def test_the_model_before_is_back_after_a_rollback(config: Path, first: dict[str
     assert found["gate"]["decision"]["promotes"]
 
 
-def _model_file(config: Path, version: int | None) -> Path:
-    from mlflow import MlflowClient
+def test_what_was_tested_goes_live_where_the_refit_ranks_otherwise(
+    config: Path, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """The agreement is set here: how it comes about is told in tests/test_models_gate.py."""
+    churn("promote", str(first["champion"]), "--force", "--why", "to begin with", "-c", config)
+    with patch("pipeline.contest._agreement", return_value=(0.5, 0.9)):
+        done = churn("promote", str(second["version"]), "-c", config, "--json")
+    assert done.exit_status == 0, done.stderr
+    found = done.record()
+    assert found["gate"]["twin"]
+    assert found["champion"] > second["version"]
+    run_id = MlflowClient(registry(config)["uri"]).get_model_version("churn-risk", str(found["champion"])).run_id
+    papers = config.parent / "mlflow-artifacts" / run_id / "artifacts"
+    assert json.loads((papers / "gate.json").read_text(encoding="utf-8"))["decision"]["promotes"]
+    card = (papers / "model_card.md").read_text(encoding="utf-8")
+    assert f"This is the gate twin of version {second['version']}: the same recipe, without the labels" in card
+    assert "has not been tested" not in card
+    assert "was refitted on all known labels" not in card
+    assert churn("score", "-c", config).exit_status == 0
+    assert not any(each["drifted"] for each in churn("monitor", "--json", "-c", config).record()["drift"])
 
+
+def test_a_version_that_answers_another_question_is_refused(config: Path, second: dict[str, Any]) -> None:
+    shorter = {"CHURN__CHURN__HORIZON_DAYS": "30"}
+    done = churn("promote", str(second["version"]), "-c", config, env=shorter)
+    assert done.exit_status == 3
+    assert "no night could use it: [churn] horizon_days = 30, but the model was trained for 60" in done.message
+    assert churn("monitor", "--json", "-c", config, env=shorter).record()["nights"] == 0
+
+
+def _model_file(config: Path, version: int | None) -> Path:
     client = MlflowClient(registry(config)["uri"])
     model_id = str(client.get_model_version("churn-risk", str(version)).source).removeprefix("models:/")
     (file,) = config.parent.rglob(f"{model_id}/**/model.json")

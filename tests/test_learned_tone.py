@@ -329,7 +329,7 @@ def test_another_base_is_another_model(trained_demo: Path, tmp_path: Path) -> No
         sources.close()
     told = str(refused.value)
     assert re.search(r"judged by the model that \[sentiment\] model names \(onnx-\w+, lexicon-3\), in tickets", told)
-    assert "the champion learned from words judged by our word lists (lexicon-3), in tickets" in told
+    assert "the model learned from words judged by our word lists (lexicon-3), in tickets" in told
     with open_log(quiet=True) as log:
         (foretold,) = (each for each in inspect(settings, None, log).violations if each.place == "champion")
     assert told in foretold.told()
@@ -339,7 +339,7 @@ def test_another_base_is_another_model(trained_demo: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("section", "update", "told"),
     [
-        ("churn", {"horizon_days": 61}, "[churn] horizon_days = 61, but the champion was trained for 60"),
+        ("churn", {"horizon_days": 61}, "[churn] horizon_days = 61, but the model was trained for 60"),
         ("tracking", {"model": "nobody-has-trained-it"}, None),
         ("tracking", {"uri": "sqlite:///nowhere.db"}, None),
         ("sentiment", {}, None),

@@ -13,7 +13,7 @@ from models.calibration import Calibration, probability
 from models.churn_model import ChurnModel
 from models.errors import NoTestDate
 from models.gate import Comparison, Contender, Decision, compare, decide
-from models.twin import GateWindow, gate_window, twin
+from models.twin import GateWindow, gate_window, thinned, twin
 
 DAYS = 28
 RULES = {"need_days": DAYS, "horizon_days": DAYS, "threads": 1}
@@ -214,3 +214,21 @@ def test_a_twin_learns_from_what_was_known_and_an_older_model_is_its_own() -> No
     assert twin(found, frame, window, is_own=False, threads=1).tree_digest == found.tree_digest
     other = twin(found, frame, window, is_own=True, reseeded=True, threads=1)
     assert other.tree_digest != found.tree_digest
+
+
+def test_another_seed_learns_from_the_rows_that_the_first_learned_from() -> None:
+    """Else what newer rows change would be held against the stability of an older champion."""
+    frame, window = _history()
+    last = np.sort(frame.loc[window.known, "as_of"].unique())[-3]
+    older = _learned(frame[frame["as_of"] <= last].reset_index(drop=True))
+    reseeded = twin(older, frame, window, is_own=True, reseeded=True, threads=1)
+    assert reseeded.about["last_as_of"] == older.about["last_as_of"] == str(pd.Timestamp(last).date())
+    assert reseeded.about["fit"]["rows"] == older.about["fit"]["rows"]
+
+
+def test_a_thinned_model_knows_a_share_of_the_root_accounts() -> None:
+    frame, _ = _history()
+    model = _learned(frame)
+    half = thinned(model, frame, 0.5, threads=1)
+    assert abs(half.about["fit"]["accounts"] / model.about["fit"]["accounts"] - 0.5) < 0.02
+    assert half.tree_digest == thinned(model, frame, 0.5, threads=1).tree_digest

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from known_risk import FEATURES, known_risk
+from threadpoolctl import threadpool_limits
 
 from features.catalogue import Family, Feature
 from models.churn_model import ChurnModel
@@ -54,6 +55,17 @@ def test_it_counts_departures_and_not_rows() -> None:
     assert again is not None
     assert (once.departures, once.involuntary) == (again.departures, again.involuntary)
     np.testing.assert_allclose(once.probability(frame), again.probability(frame), atol=1e-6)
+
+
+def test_threads_change_nothing() -> None:
+    """What it learned is a part of the model's digest."""
+    frame, _ = bills(4_000, share=1.0)
+    found = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads, "blas"):
+            found.append(fit_involuntary(frame, WITH_BILLS))
+    assert found[0] is not None
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("kind", ["involuntary", "voluntary"])

@@ -41,7 +41,7 @@ def test_it_opens_with_one_sentence_for_a_manager(card: str, tested: Backtest) -
     simple = [tested.lead_times[name][0].found for name in ("MRR", "days to renewal", "health score")]
     assert f"Of {lead.departures} customers who left between" in first
     assert f"({lead.mrr:,.0f} EUR of MRR)" in first
-    assert f", {lead.found} were on the list at least 30 days before" in first
+    assert f"and had been looked at 30 days before or earlier, {lead.found} were on the list by then" in first
     assert re.search(
         rf"a list of equal length by (MRR|renewal date|health score) would have had {max(simple)}\.", first
     )

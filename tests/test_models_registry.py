@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,10 @@ import pytest
 from known_risk import FEATURES, trained
 from numpy.typing import NDArray
 
-from models.errors import CorruptModel, NoChampion, TrackingFailed
+from models.errors import CorruptModel, NoChampion, NoVersion, TrackingFailed
 from models.evaluate import evaluate
 from models.registry import PartRun, Registered, TrainingRun, load_champion, register
-from models.succession import promote
+from models.succession import champion_version, promote, roll_back
 from models.tracking_folder import TrackingFolder
 
 NAME = "churn-risk"
@@ -254,6 +255,25 @@ def test_mlflow_reports_to_nobody_and_prints_nothing(
     from mlflow.telemetry.utils import is_telemetry_disabled
 
     assert is_telemetry_disabled()
+
+
+def test_a_promotion_that_dies_half_way_leaves_a_champion_and_the_way_back(run: TrainingRun, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    kept = {"uri": f"sqlite:///{tmp_path / 'mlflow.db'}", "name": "risk"}
+    for version in (1, 2, 3):
+        assert register(run, experiment="Demo", **kept).version == version
+    promote(1, **kept, why="first")
+    dies = patch.object(MlflowClient, "set_registered_model_tag", side_effect=KeyboardInterrupt)
+    with dies, pytest.raises(KeyboardInterrupt):
+        promote(2, **kept, why="second")
+    assert champion_version(**kept) == 2
+    promote(3, **kept, why="third")
+    MlflowClient(kept["uri"]).delete_model_version("risk", "2")
+    assert roll_back(**kept, why="2 is gone") == (3, 1)
+    assert champion_version(**kept) == 1
+    with pytest.raises(NoVersion, match="that could be used was champion before"):
+        roll_back(**kept, why="further")
 
 
 def test_a_damaged_artifact_is_refused(run: TrainingRun, tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def test_it_is_saved_and_loaded_like_any_model(tmp_path: Path) -> None:
     assert (again, again.digest) == (model, model.digest)
     assert is_starter(again)
     assert again.about["starter"] == {"departures": 12, "needed": 100, "rules": 10}
+    assert "12 of the 100 departures that a learned model needs" in again.about["note"]
+    assert "500 departures have been seen, enough" in _starter(customers, departures=500).about["note"]
     assert [fact.name for fact in again.facts] == ["other"]
     np.testing.assert_array_equal(again.risk(customers, threads=1), model.risk(customers, threads=2))
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from known_risk import FEATURES, KnownRisk, known_risk
 
+from features.catalogue import Feature
 from models.backtest import date_blocks
 from models.errors import NoTestDate, UnusableStudy
 from models.training import fit
@@ -34,9 +35,9 @@ def tuned(known: KnownRisk, file: Path) -> Tuning:
     return _tuned(known.frame, file)
 
 
-def _tuned(frame: pd.DataFrame, file: Path, **options: Any) -> Tuning:
+def _tuned(frame: pd.DataFrame, file: Path, features: Sequence[Feature] = FEATURES, **options: Any) -> Tuning:
     options = {"trials": TRIALS, "threads": 1, **options}
-    return tune(frame, FEATURES, need_days=28, horizon_days=28, file=file, **options)
+    return tune(frame, features, need_days=28, horizon_days=28, file=file, **options)
 
 
 def test_trial_0_is_what_a_training_chooses(known: KnownRisk, tuned: Tuning) -> None:
@@ -117,6 +118,16 @@ def test_other_rows_and_another_seed_begin_anew(known: KnownRisk, file: Path) ->
         seen: list[int] = []
         _tuned(frame, file, trials=2, seed=seed, told=lambda done, seen=seen: seen.append(len(done)))  # type: ignore[misc]
         assert [0, 1, 2] == seen
+
+
+@pytest.mark.usefixtures("tuned")
+def test_other_directions_begin_anew(known: KnownRisk, file: Path) -> None:
+    """They are no part of what is searched, and the losses depend on them."""
+    turned = [replace(feature, direction=-feature.direction) for feature in FEATURES]
+    assert turned != list(FEATURES)
+    seen: list[int] = []
+    _tuned(known.frame, file, features=turned, trials=1, told=lambda done: seen.append(len(done)))
+    assert [0, 1] == seen
 
 
 def test_a_history_too_short_is_refused(tmp_path: Path) -> None:
