@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
+from models.bag import bagged
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -20,7 +21,11 @@ LEAST_ROUNDS: Final = 10
 PATIENCE: Final = 40
 
 FEW_DEPARTURES: Final = 300
-"""Below this many departures trees learn more slowly and must follow the directions that the catalogue expects."""
+"""Below this many departures trees learn more slowly, must follow the directions that the catalogue expects, and are
+grown from several seeds."""
+
+SEEDS_WHERE_FEW: Final = 3
+SEED_STEP: Final = 101
 
 
 ROWS_FOR_THREADS: Final = 500_000
@@ -38,8 +43,9 @@ def boosting_parameters(
     and lose nothing that a trial could show, nor does asking three tenths of the features for each tree.
 
     Where few left, the directions that the catalogue expects are known beyond the company's own rows, and are worth
-    more than stronger regularisation or shallower trees, which lost against them (`docs/small.md`). Where thousands
-    left, the rows know better.
+    more than stronger regularisation or shallower trees, which lost against them (decision 9). Where thousands left,
+    the rows know better. `bag` is no parameter of LightGBM but the number of seeds that `boost` takes: where few left
+    an order owes much to its seed, and three cost little there (`docs/small.md`).
 
     Histograms are built column by column (`force_col_wise`): each sum is then formed by one thread in row order, and
     the trees do not depend on the number of threads.
@@ -50,6 +56,7 @@ def boosting_parameters(
     copies = max(1.0, positive_rows / max(1, departures))
     directions = [feature.direction if feature.kind == "number" else 0 for feature in features]
     return {
+        "bag": SEEDS_WHERE_FEW if few else 1,
         "monotone_constraints": directions if few else None,
         "objective": "binary",
         "metric": "binary_logloss",
@@ -82,7 +89,7 @@ def boost_until_worse(
 
     train = _dataset(features, fit)
     booster = lightgbm.train(
-        dict(parameters),
+        _of_lightgbm(parameters, 0),
         train,
         MOST_ROUNDS,
         valid_sets=[_dataset(features, stop, train)],
@@ -94,10 +101,21 @@ def boost_until_worse(
 def boost(
     parameters: Mapping[str, Any], features: Sequence[Feature], fit: tuple[Floats, Floats], rounds: int
 ) -> "Booster":
-    """Trees grown on `fit` for a known number of rounds."""
+    """Trees grown on `fit` for a known number of rounds, once from each seed of the bag."""
     import lightgbm
 
-    return lightgbm.train(dict(parameters), _dataset(features, fit), rounds)
+    return bagged(
+        [
+            lightgbm.train(_of_lightgbm(parameters, member), _dataset(features, fit), rounds)
+            for member in range(parameters["bag"])
+        ]
+    )
+
+
+def _of_lightgbm(parameters: Mapping[str, Any], member: int) -> dict[str, Any]:
+    """What LightGBM is told for a member of the bag."""
+    given = {name: value for name, value in parameters.items() if name != "bag"}
+    return given | {"seed": parameters["seed"] + SEED_STEP * member}
 
 
 def _dataset(features: Sequence[Feature], rows: tuple[Floats, Floats], reference: Any = None) -> Any:

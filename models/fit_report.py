@@ -43,9 +43,11 @@ class FitReport:
         by_time = "as many as did best on snapshots newer than those they were grown on"
         by_accounts = f"the median of {len(self.folds)} trials, each judged on accounts that its trees had not seen"
         trees = "1 tree" if self.rounds == 1 else f"{self.rounds} trees"
+        if (seeds := self.parameters["bag"]) > 1:
+            trees = f"{seeds} times {trees}, from as many seeds, of which the mean is taken"
         return (
             f"Learned from {self.rows:,} snapshots of {self.accounts:,} accounts from {self.first_as_of} to "
-            f"{self.last_as_of}, {self.departures:,} departures among them. The model has {trees}, "
+            f"{self.last_as_of}, {self.departures:,} departures among them. The model has {trees}: "
             f"{by_time if self.mode == 'time' else by_accounts}. Their sum becomes a probability by log-odds = "
             f"{self.calibration.a:.3f} × sum {self.calibration.b:+.3f}, measured on rows that had no part in growing "
             f"or choosing the trees{', its level on the last year' * (self.mode == 'time')}."

@@ -160,6 +160,7 @@ def decide(
     max_age_days: int = 0,
     learned_until: tuple[str, str] | None = None,
     goes_live_until: str | None = None,
+    gives_else: str | None = None,
 ) -> Decision:
     """Whether the challenger is promoted.
 
@@ -172,6 +173,8 @@ def decide(
     learned_until : last snapshot that challenger and champion learned from, as ISO dates.
     goes_live_until : that of the model that would go live, where it is not the challenger but its gate twin. A model
         that is only as good is promoted for what it has learned since.
+    gives_else : what the challenger gives that the champion does not, such as other horizons. One that is as good is
+        promoted for that, too.
     """
     found = comparison.differences
     against = list(_worse(comparison))
@@ -179,19 +182,26 @@ def decide(
         against.append(
             f"it is staler: it learned from snapshots to {learned_until[0]}, the champion to {learned_until[1]}"
         )
-    if comparison.departures < LEAST_WINDOW or known_departures < NEEDED_DEPARTURES:
-        against.append(
-            f"too few have left to tell: {comparison.departures} on the dates compared (it takes {LEAST_WINDOW}), "
-            f"{known_departures} in all (it takes {NEEDED_DEPARTURES})"
+    few = [
+        f"{found:,} {where} (it takes {least})"
+        for found, least, where in (
+            (comparison.departures, LEAST_WINDOW, "on the dates compared"),
+            (known_departures, NEEDED_DEPARTURES, "in all"),
         )
+        if found < least
+    ]
+    if few:
+        against.append(f"too few have left to tell: {', '.join(few)}")
     gain = found["average_precision"].gain
     old = champion_age_days is not None and champion_age_days > max_age_days
-    as_good = old and gain.low >= -tolerance
+    as_good = (old or gives_else is not None) and gain.low >= -tolerance
     newer = learned_until is None or goes_live_until is None or goes_live_until > learned_until[1]
     precision = f"average precision {found['average_precision']}"
     in_favour = ""
     if gain.low > 0.0:
         in_favour = f"it is better: {precision}"
+    elif as_good and gives_else is not None:
+        in_favour = f"it is as good and {gives_else}: {precision}"
     elif as_good and newer:
         in_favour = f"it is as good and the champion is {champion_age_days} days old: {precision}"
     elif as_good:

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 TRUE_SLOPES: Final = (0.8, 1.25)
 """Risks come true where the interval of the calibration slope reaches this range: odds too bold or too timid by a fifth
 are of no consequence to whom one calls."""
+NEAR: Final = 0.1
+"""How far the mean risk may be from the share that left, as a share of it, before a reader is told of it."""
 LARGEST_ERROR: Final = 0.25
 """Of the base rate: risks that are off by more on average, even at the near end of the interval, are off."""
 
@@ -41,6 +43,7 @@ class Grade:
     skill: Figure
     calibration_slope: Figure
     calibration_error: Figure
+    mean_risk: float
     base_rate: float
     departures: int
 
@@ -58,7 +61,14 @@ class Grade:
             return f"not enough churns (n = {self.departures})"
         if not self.skill.low > 0.0:
             return "no better than the best baseline"
-        return "better than any baseline, " + ("and the risks come true" if self.is_true else "but the risks are off")
+        if not self.is_true:
+            return "better than any baseline, but the risks are off"
+        if abs(self.mean_risk / self.base_rate - 1.0) <= NEAR:
+            return "better than any baseline, and the risks come true"
+        return (
+            f"better than any baseline, and the risks nearly come true: on average {100 * self.mean_risk:.1f} % was "
+            f"given, and {100 * self.base_rate:.1f} % left"
+        )
 
     def as_record(self) -> dict[str, Any]:
         """The grade as values that JSON can hold."""
@@ -93,6 +103,7 @@ def grade(
         skill=figure_of_draws(ours - theirs),
         calibration_slope=model.figures["calibration_slope"],
         calibration_error=model.figures["calibration_error"],
+        mean_risk=model.figures["mean_risk"].value,
         base_rate=model.figures["base_rate"].value,
         departures=model.departures,
     )

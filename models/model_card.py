@@ -4,7 +4,7 @@ It opens with one sentence that a manager can repeat. Every figure is one of the
 said of a model that was not tested.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -16,6 +16,7 @@ from models.baselines import NOT_LEARNED, list_names
 from models.bootstrap import Figure
 from models.churn_model import ChurnModel
 from models.evaluate import ENOUGH_DEPARTURES, Evaluation
+from models.markdown import bullets, table
 from models.profit import ASSUMPTIONS
 from models.starter import is_starter
 
@@ -97,18 +98,23 @@ def opening(tested: Backtest, setting: Setting) -> str:
 def _data(model: ChurnModel, setting: Setting) -> str:
     about = model.about
     lead = f", from {about['lead_days']} days ahead" if about["lead_days"] else ""
+    within = f"within {about['horizon_days']} days{lead}"
+    gives = f"It gives the probability that a customer leaves {within}."
+    bands = (
+        f"Left, of the snapshots of the last year: {_percent(model.bands.base_rate)}. Medium risk begins at "
+        f"{_percent(model.bands.medium)}, high risk at {_percent(model.bands.high)}."
+    )
+    if is_starter(model):
+        gives, bands = f"It orders customers by how likely they leave {within}, and claims no probabilities.", ""
     lines = [
-        f"Trained on {setting.day}. It gives the probability that a customer leaves within {about['horizon_days']} "
-        f"days{lead}.",
+        f"Trained on {setting.day}. {gives}",
         *_learned(model),
         *_horizons(model),
-        f"{'Taken to leave' if is_starter(model) else 'Left, of the snapshots of the last year'}: "
-        f"{_percent(model.bands.base_rate)}. Medium risk begins at "
-        f"{_percent(model.bands.medium)}, high risk at {_percent(model.bands.high)}.",
+        *([bands] if bands else []),
         *(f"{name}: {rows}" for name, rows in setting.tables.items()),
         *(f"left out, {reason}: {count:,}" for reason, count in setting.left_out.items()),
     ]
-    return _listed(lines)
+    return bullets(lines)
 
 
 def _learned(model: ChurnModel) -> list[str]:
@@ -117,11 +123,12 @@ def _learned(model: ChurnModel) -> list[str]:
     adds = "log-odds are a base plus one contribution a feature, and nothing else."
     if is_starter(model):
         return [f"A starter model: {about['note']} {adds[0].upper()}{adds[1:]}"]
-    fit = about["fit"]
+    fit, seeds = about["fit"], about["fit"]["parameters"]["bag"]
     return [
         f"Learned from {fit['rows']:,} snapshots of {fit['accounts']:,} accounts, {about['first_as_of']} to "
         f"{about['last_as_of']}, with {fit['departures']:,} departures, by {len(model.features)} features.",
-        f"{about['rounds']} boosted trees (LightGBM), calibrated by a line in log-odds; {adds}",
+        f"{'' if seeds == 1 else f'{seeds} × '}{about['rounds']} boosted trees (LightGBM), calibrated by a line in "
+        f"log-odds; {adds}",
     ]
 
 
@@ -131,9 +138,9 @@ def _horizons(model: ChurnModel) -> list[str]:
     for days, factor in sorted(model.factors.items()):
         fit = factor.about["fit"]
         lines.append(
-            f"Also within {days} days, tied to the risk by a factor of its own: learned from {fit['rows']:,} snapshots "
-            f"with {fit['departures']:,} departures, AUC {fit['out_of_fold']['auc']:.3f} on those it had not seen. It "
-            "has no part in the backtest."
+            f"Also within {days} days, the risk times or plus a factor that tells early from late: it was learned from "
+            f"{fit['rows']:,} snapshots with {fit['departures']:,} departures, and tells them apart with an AUC of "
+            f"{fit['out_of_fold']['auc']:.3f} on those it had not seen. It has no part in the backtest."
         )
     return [*lines, *model.about.get("horizons_left_out", {}).values()]
 
@@ -150,7 +157,7 @@ def _test(tested: Backtest, setting: Setting) -> list[str]:
         "That compares lists; what calls really bring has to be measured.",
         _comparison(tested, _OF_RISK, setting),
         "Given and seen, from the lowest tenth of the risks to the highest:",
-        _table(
+        table(
             ["risk given", "share that left", "rows"],
             [[_percent(point.risk), _share(point.share), f"{point.rows:,}"] for point in tested.calibration_curve],
         ),
@@ -177,7 +184,7 @@ def _leavers(tested: Backtest) -> list[str]:
     ]
     return [
         "By the reason on record. Who leaves involuntarily was cut off: a payment reminder, not a call. Of the model:",
-        _table(["reason", "churns", "on the list", *days], rows),
+        table(["reason", "churns", "on the list", *days], rows),
     ]
 
 
@@ -201,7 +208,7 @@ def _comparison(tested: Backtest, titles: Mapping[str, str], setting: Setting) -
         for name, each in judged.items()
         if any(_known(each, key) for key in shown)
     ]
-    return _table(["list", *(titles[key].replace("[MONEY]", setting.money) for key in shown)], rows)
+    return table(["list", *(titles[key].replace("[MONEY]", setting.money) for key in shown)], rows)
 
 
 def _lead_times(tested: Backtest, setting: Setting) -> str:
@@ -210,7 +217,7 @@ def _lead_times(tested: Backtest, setting: Setting) -> str:
     for name, leads in tested.lead_times.items():
         told = [f"{lead.found} of {lead.departures}: {_share(lead.share)}" if lead.departures else "" for lead in leads]
         rows.append([_called(name, setting), *told])
-    return _table(["list", *days], rows)
+    return table(["list", *days], rows)
 
 
 def _segments(tested: Backtest) -> list[str]:
@@ -233,7 +240,7 @@ def _segments(tested: Backtest) -> list[str]:
         ]
         title = column.replace("_", " ")
         parts.append(
-            _table([title, "churns", "left", "risk given", "AUC", "average precision", "departures on the list"], rows)
+            table([title, "churns", "left", "risk given", "AUC", "average precision", "departures on the list"], rows)
         )
     return parts
 
@@ -251,7 +258,7 @@ def _limits(model: ChurnModel, tested: Backtest | None) -> str:
             lines.append(f"No better than chance can be shown for: {', '.join(weak)}.")
     if model.about.get("few_departures"):
         lines.append("It learned from few departures: trees are small, and risks are drawn towards the average.")
-    return _listed(lines)
+    return bullets(lines)
 
 
 def _how_fitted(model: ChurnModel) -> str:
@@ -290,15 +297,3 @@ def _share(figure: Figure) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _listed(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first to the right."""
-    ruler = ["-", *("-:" for _ in heading[1:])]
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (heading, *rows)]
-    lines = [cells[0], ruler, *cells[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

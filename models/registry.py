@@ -130,12 +130,15 @@ def load_version(version: int, *, uri: str, name: str) -> ChurnModel:
     if folder is not None and not folder.database.exists():
         raise missing
     with tracking(uri) as mlflow:
+        client = mlflow.MlflowClient()
         try:
-            mlflow.MlflowClient().get_model_version(name, str(version))
+            client.get_model_version(name, str(version))
         except mlflow.MlflowException as error:
-            if error.error_code in ABSENT:
-                raise missing from error
-            raise
+            if error.error_code not in ABSENT:
+                raise
+            there = sorted(int(each.version) for each in client.search_model_versions(f"name = '{name}'"))
+            listed = f" The newest there: {', '.join(map(str, there[-10:]))}." if there else ""
+            raise NoVersion(f"{missing}{listed}") from error
         return _load(mlflow, folder, name, version)
 
 

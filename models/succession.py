@@ -31,8 +31,10 @@ def roll_back(*, uri: str, name: str, why: str) -> tuple[int, int]:
     One that was deleted, or cannot be read, is passed over for the one before it. Raises `NoVersion` where no other
     is left.
     """
-    with tracking(uri) as mlflow:
-        *before, now = _champions(mlflow.MlflowClient(), name) or [0]
+    before, now = [], 0
+    if champion_version(uri=uri, name=name) is not None:
+        with tracking(uri) as mlflow:
+            *before, now = _champions(mlflow.MlflowClient(), name)
     while before and not _is_readable(before[-1], uri=uri, name=name):
         before.pop()
     if not before:

@@ -142,11 +142,13 @@ def _fold_margins(
     fold: Fold, matrix: Floats, label: NDArray[np.bool_], features: tuple[Feature, ...], parameters: Mapping[str, Any]
 ) -> tuple[Floats, int]:
     target = label.astype(np.float64)
-    booster, rounds = boost_until_worse(
-        parameters, features, (matrix[fold.fit], target[fold.fit]), (matrix[fold.stop], target[fold.stop])
-    )
+    grown_on = matrix[fold.fit], target[fold.fit]
+    booster, rounds = boost_until_worse(parameters, features, grown_on, (matrix[fold.stop], target[fold.stop]))
+    trees = rounds
+    if parameters["bag"] > 1:  # whose margins are less bold than those of one seed
+        booster, trees = boost(parameters, features, grown_on, rounds), rounds * parameters["bag"]
     margin = booster.predict(
-        matrix[fold.calibrate], raw_score=True, num_iteration=rounds, num_threads=parameters["num_threads"]
+        matrix[fold.calibrate], raw_score=True, num_iteration=trees, num_threads=parameters["num_threads"]
     )
     return np.asarray(margin, dtype=np.float64), rounds
 

@@ -171,6 +171,7 @@ def contest(challenger: Fitted, against: Incumbent, collected: Collected, settin
         max_age_days=settings.gate.max_model_age_days,
         learned_until=(model.about["last_as_of"], against.model.about["last_as_of"]) if learned else None,
         goes_live_until=live.about["last_as_of"],
+        gives_else=_other_horizons(model, against.model) if learned else None,
     )
     return Verdict(against, decision, live, compared, agreement, asked, str(window.opens.date()))
 
@@ -236,6 +237,14 @@ def _sees_alike(model: ChurnModel, collected: Collected) -> bool:
 
 def _version(tone: Any) -> str | None:
     return None if tone is None else tone.version
+
+
+def _other_horizons(challenger: ChurnModel, champion: ChurnModel) -> str | None:
+    ours, theirs = (sorted([model.about["horizon_days"], *model.factors]) for model in (challenger, champion))
+    if ours == theirs:
+        return None
+    told, instead = (", ".join(map(str, days)) for days in (ours, theirs))
+    return f"gives the risk within {told} days, where the champion gives {instead}"
 
 
 def _age(model: ChurnModel, collected: Collected) -> int:

@@ -1,4 +1,4 @@
-"""The published night as a file, for a CRM or a spreadsheet: one whole night, one row for each active account."""
+"""The published night as a file, for a CRM or a spreadsheet: one whole night, a row for each active account."""
 
 import csv
 import errno
@@ -20,6 +20,7 @@ from pipeline.amounts import Language
 from pipeline.errors import UsageError
 from pipeline.files import find, is_named, matches
 from pipeline.settings import Settings
+from pipeline.skill import by_rules
 from pipeline.store import AccountNight, Night, book, catalogue, published, reading
 from pipeline.wording import all_sentences
 
@@ -75,7 +76,7 @@ def export_night(
 
     Accounts under notice (state *leaving*) are active and have a row, but no model scored them: risk, band,
     value_at_risk, rank and log-odds are null, reasons and families empty. New accounts have a risk and no band. Lapsed
-    accounts are not active and have no row.
+    accounts are not active and have no row. Where rules order the night, `risk` and `value_at_risk` are null.
 
     `rank` counts within one owner's book: every owner has a rank 1, accounts of one root and owner share a rank, and
     sorting by rank alone mixes the books. Names are not among the columns: they are in the company's accounts, by
@@ -83,9 +84,7 @@ def export_night(
 
     In CSV (UTF-8, RFC 4180, null is empty) a text that a spreadsheet would run as a formula, beginning with = + - @ or
     a tab, carriage return or line feed and no number, gets an apostrophe before it; read Parquet or JSON Lines for the
-    exact text. In JSON Lines `reasons` and `families` are nested.
-
-    The file is written under another name beside `path` and renamed when it is whole.
+    exact text. In JSON Lines `reasons` and `families` are nested. The file has another name until it is whole.
 
     Raises
     ------
@@ -200,14 +199,15 @@ def _plainly(path: Path) -> Iterator[None]:
 
 
 def _row(account: AccountNight, of: Night, features: Mapping[str, Any], language: Language) -> Row:
+    numbers = by_rules(of.headline) is None
     return {
         "account_id": account.account_id,
         "as_of": of.as_of,
-        "risk": account.risk,
+        "risk": account.risk if numbers else None,
         "band": account.band,
         "state": account.state,
         "mrr": account.mrr,
-        "value_at_risk": account.value_at_risk,
+        "value_at_risk": account.value_at_risk if numbers else None,
         "rank": account.rank,
         "owner": account.owner,
         "model_version": of.model_version,

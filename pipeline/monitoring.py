@@ -31,6 +31,7 @@ from pipeline.inputs import stored_inputs
 from pipeline.run_log import RunLog
 from pipeline.schema import PUBLISHED, SCORES
 from pipeline.settings import Settings
+from pipeline.skill import by_rules
 from pipeline.sources import history, open_sources
 from pipeline.store import Night, connect, night, published, reading
 from pipeline.violation import Violation
@@ -47,11 +48,13 @@ _FIGURES: Final = {
     "recall": "departures on the list",
     "calibration_slope": "calibration slope",
 }
+_OF_RISK: Final = {"calibration_slope"}
 
 
 @dataclass(frozen=True)
 class Monitored:
     """What was found. `drifted` is None where the model's reference is gone, `realised` where no night is old enough.
+    `made_on` is the day whose accounts are the reference. Rules give an order: with them nothing is expected.
 
     `nights` counts the matured nights that were judged, `capacity` the calls that the team has in a week.
     """
@@ -59,6 +62,7 @@ class Monitored:
     shown: Night
     capacity: int
     drifted: tuple[Drift, ...] | None
+    made_on: str | None
     expected: Mapping[str, Figure]
     promised: Mapping[str, Any] | None
     realised: Evaluation | None
@@ -78,8 +82,10 @@ class Monitored:
             return "Drift: not known, for the model of this night is gone from the registry, or an older churn made it."
         moved = [each for each in self.drifted if each.has_drifted]
         if not moved:
-            return f"Drift: none beyond chance in {len(self.drifted) - 1} features, nor in the risk."
-        lines = [f"Drift: {len(moved)} of {len(self.drifted)} have moved beyond chance since the model was made."]
+            return (
+                f"Drift: since {self.made_on} none beyond chance in {len(self.drifted) - 1} features, nor in the risk."
+            )
+        lines = [f"Drift: {len(moved)} of {len(self.drifted)} have moved beyond chance since {self.made_on}."]
         for each in moved[:_MOST_SHOWN]:
             more = [f"index {each.index:.2f}, by chance up to {each.by_chance:.2f}"]
             if abs(each.missing_now - each.missing_then) >= 0.01:
@@ -91,6 +97,8 @@ class Monitored:
         return "\n".join(lines)
 
     def _expected(self) -> str:
+        if (rules := by_rules(self.shown.headline)) is not None:
+            return f"{rules} What to expect is not known: rules give an order, and no probabilities."
         found = self.expected
         horizon = self.shown.headline["horizon_days"]
         line = (
@@ -110,7 +118,12 @@ class Monitored:
                 f"oldest are known on {self.matures_on}."
             )
         figures = self.realised.figures
-        told = [f"{title} {figures[name]}" for name, title in _FIGURES.items() if np.isfinite(figures[name].value)]
+        shown = _FIGURES if by_rules(self.shown.headline) is None else _FIGURES.keys() - _OF_RISK
+        told = [
+            f"{_FIGURES[name]} {figures[name]}"
+            for name in _FIGURES
+            if name in shown and np.isfinite(figures[name].value)
+        ]
         return f"Realised, on {self.nights} matured nights: {'; '.join(told)}. {self.realised.note}."
 
     def as_record(self) -> dict[str, Any]:
@@ -119,6 +132,7 @@ class Monitored:
             "as_of": str(self.shown.as_of),
             "model_version": self.shown.model_version,
             "capacity": self.capacity,
+            "reference": self.made_on,
             "drift": None if self.drifted is None else [each.as_record() for each in self.drifted],
             "expected": {name: figure.as_record() for name, figure in self.expected.items()},
             "backtest_auc": self.promised,
@@ -150,16 +164,17 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
     finally:
         engine.dispose()
     backtest = shown.headline["backtest"]
-    capacity = settings.book.capacity(given["owner"].nunique())
-    drifted = None
+    capacity = min(len(given), settings.book.capacity(given["owner"].nunique()))
+    drifted = made_on = None
     if saw is not None and (model := _model(shown, settings)) is not None:
         log.step("drift")
         active = saw.frame.loc[saw.frame.index.intersection(given.index)]
+        made_on = model.about["trained_on"]
         drifted = tuple(drifts(model.about["reference"], active, given.loc[active.index, "risk"].to_numpy(np.float64)))
     log.step("expected skill")
     risk = given["risk"].to_numpy(np.float64)
     of_night = given.reset_index().assign(as_of=pd.Timestamp(shown.as_of))
-    expected = expected_skill(risk, listed(of_night, risk, capacity))
+    expected = {} if by_rules(shown.headline) else expected_skill(risk, listed(of_night, risk, capacity))
     log.step("realised skill")
     opened = open_sources(settings)
     try:
@@ -179,6 +194,7 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         shown=shown,
         capacity=capacity,
         drifted=drifted,
+        made_on=made_on,
         expected=expected,
         promised=None if backtest is None else backtest.get("auc"),
         realised=realised,
@@ -236,4 +252,5 @@ def _model(of: Night, settings: Settings) -> ChurnModel | None:
         found = load_version(int(of.model_version), **settings.registry())
     except (ModelRefusal, TrackingFailed, ValueError):
         return None
-    return found if "reference" in found.about else None
+    digest = of.headline.get("model_digest")  # a registry that was set up anew counts from 1 again
+    return found if "reference" in found.about and found.digest == digest else None

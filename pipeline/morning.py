@@ -58,6 +58,8 @@ def list_record(engine: Engine, as_of: date | None = None, limit: int = 5) -> li
     return [
         {
             **asdict(entry),
+            **({"value_at_risk": None} if by_rules(shown.headline) else {}),
+            "worst": _plain(entry.worst, shown),
             "sentences": [
                 found.text for found in top_sentences(entry.worst.reasons, words, entry.worst.facts, shown.as_of)
             ],
@@ -158,7 +160,8 @@ def _below(entry: Entry, words: Mapping[str, Any], shown: Night) -> Iterator[str
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
+    """Where a band begins; below 10 % with one decimal, for there a half of one is much."""
+    return f"{share * 100:.1f} %" if share < 0.0995 else f"{share * 100:.0f} %"
 
 
 def account_page(engine: Engine, account_id: str, shown: Night, language: Language = "en") -> str | None:
@@ -213,11 +216,32 @@ def account_page(engine: Engine, account_id: str, shown: Night, language: Langua
     return "\n".join(lines)
 
 
-def account_record(engine: Engine, account_id: str, shown: Night) -> dict[str, Any]:
-    """The same account as plain data; empty where it is not in the night."""
+def account_record(engine: Engine, account_id: str, shown: Night, language: Language = "en") -> dict[str, Any]:
+    """The same account as plain data; empty where it is not in the night.
+
+    `sentences` are those of the page with the log-odds of each, in the language.
+    """
     with reading(engine) as connection:
+        words = catalogue(connection, shown)
         found = account(connection, shown, account_id)
-    return {} if found is None else {"as_of": str(shown.as_of), "model_version": shown.model_version, **asdict(found)}
+    if found is None:
+        return {}
+    said = all_sentences(found.reasons, words["features"], found.facts, shown.as_of, language)
+    return {
+        "as_of": str(shown.as_of),
+        "model_version": shown.model_version,
+        "ordered_by": "a model" if by_rules(shown.headline) is None else "rules",
+        **_plain(found, shown),
+        "sentences": [{"text": each.text, "contribution": each.contribution} for each in said],
+    }
+
+
+def _plain(found: AccountNight, shown: Night) -> dict[str, Any]:
+    """What is stored of an account, less the figures that an order by rules has no right to."""
+    withheld: dict[str, Any] = (
+        {} if by_rules(shown.headline) is None else {"risk": None, "value_at_risk": None, "horizons": {}}
+    )
+    return asdict(found) | withheld
 
 
 def _changes(found: AccountNight, shown: Night) -> Iterator[str]:

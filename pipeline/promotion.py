@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 from models.backtest import Backtest
 from models.churn_model import ChurnModel
@@ -12,6 +12,7 @@ from models.errors import NoTestDate, TooFewDepartures
 from models.registry import PartRun, TrainingRun, load_version, register
 from models.starter import is_starter
 from models.succession import champion_version, keep_decision, newest_version, promote, roll_back
+from models.tracking_folder import TrackingFolder
 from pipeline.band_changes import band_changes
 from pipeline.collected import Collected, collect
 from pipeline.contest import Verdict, contest, incumbent, why_not_tonight
@@ -24,7 +25,10 @@ from pipeline.settings import Settings
 if TYPE_CHECKING:
     from models.registry import Registered
 
-__all__ = ["Promoted", "crown", "go_back", "promote_version", "registered"]
+__all__ = ["Promoted", "crown", "go_back", "promote_version", "refuse_registry", "registered"]
+
+
+_BACK: Final = "rolled back"
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ class Promoted:
 
     def told(self) -> str:
         """The promotion as a person reads it."""
-        before = "" if self.former is None else f" (version {self.former} was before; back by: churn rollback)"
+        # Who was rolled back is no longer among those that one goes back to.
+        back = "churn rollback" if not self.why.startswith(_BACK) else f"churn promote {self.former}"
+        before = "" if self.former is None else f" (version {self.former} was before; back by: {back})"
         lines = [] if self.verdict is None else [self.verdict.told(), ""]
         return "\n".join(
             [*lines, *filter(None, [self.changes]), f"Version {self.version} is the champion now{before}: {self.why}."]
@@ -49,6 +55,23 @@ class Promoted:
         """The promotion as plain data."""
         verdict = None if self.verdict is None else self.verdict.as_record()
         return {"champion": self.version, "former": self.former, "why": self.why, "gate": verdict}
+
+
+def refuse_registry(settings: Settings) -> None:
+    """Raise before minutes of work what `registered` would raise after them: `UsageError`, `TrackingFailed`."""
+    folder = TrackingFolder.of(settings.registry()["uri"])
+    if folder is None:
+        champion_version(**settings.registry())
+        return
+    try:
+        folder.database.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder.database.parent):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"[tracking] uri = {settings.tracking.uri!r}: nothing can be written in {folder.database.parent} "
+            f"({error.strerror}). Name a place that exists and may be written to."
+        ) from error
 
 
 def registered(fitted: Fitted, collected: Collected, settings: Settings) -> "Registered":
@@ -175,6 +198,6 @@ def promote_version(
 
 def go_back(settings: Settings, why: str | None) -> Promoted:
     """The whole of `churn rollback`. Raises `NoVersion` where there was no champion before this one."""
-    told = f"rolled back: {why}" if why else "rolled back"
+    told = f"{_BACK}: {why}" if why else _BACK
     gone, back = roll_back(**settings.registry(), why=told)
     return Promoted(back, gone, told)

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from datetime import date, datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -159,7 +159,7 @@ class Sentiment(Section):
 class Book(Section):
     """How scores become a customer success manager's list."""
 
-    calls_per_week: int = Field(default=10, ge=0)
+    calls_per_week: int = Field(default=10, ge=1)
     rest_days: int = Field(default=14, ge=0)
     new_days: int = Field(default=28, ge=0)
     medium: float = Field(default=2.0, gt=1)
@@ -168,7 +168,7 @@ class Book(Section):
 
     def capacity(self, owners: int) -> int:
         """How many accounts the whole team can call for each list."""
-        return max(1, self.calls_per_week) * max(1, owners)
+        return self.calls_per_week * max(1, owners)
 
     @model_validator(mode="after")
     def _high_above_medium(self) -> "Book":
@@ -192,10 +192,21 @@ class Store(Section):
     url: str = Field(default="sqlite:///churn.db", min_length=1)
 
 
+_TRACKED: Final = ("sqlite", "postgresql", "mysql", "mssql", "http://", "https://", "databricks")
+
+
 class Tracking(Section):
     """Where MLflow keeps runs and models."""
 
     uri: str = Field(default="sqlite:///mlflow.db", min_length=1)
+
+    @field_validator("uri")
+    @classmethod
+    def _is_one_that_mlflow_reads(cls, uri: str) -> str:
+        if not uri.startswith(_TRACKED):
+            raise ValueError(f"{uri!r} is nothing that MLflow reads: it begins with {', '.join(_TRACKED)}")
+        return uri
+
     model: str = Field(default="churn-risk", min_length=1)
 
 

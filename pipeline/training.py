@@ -12,7 +12,7 @@ from pipeline.band_changes import band_changes
 from pipeline.collected import Collected, collect
 from pipeline.contest import Incumbent, Verdict, contest, incumbent
 from pipeline.fitted import Fitted, by_rules, learned, rules_model
-from pipeline.promotion import crown, registered
+from pipeline.promotion import crown, refuse_registry, registered
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.skill import grade_line, no_skill, skill_table
@@ -94,6 +94,7 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
     NoRule
         When nothing can be learned and no rule applies either.
     """
+    refuse_registry(settings)
     collected = collect(settings, as_of, log)
     against = incumbent(settings, collected)
     try:
@@ -112,7 +113,8 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
         changes = band_changes(against.model, verdict.live, collected.customers, settings)
         would = "would promote it" if verdict.decision.promotes else f"would keep {against.name}"
         told = f"{changes}\n\n{number}. Nothing was promoted (--no-promote). The gate {would}: {why}."
-        return replace(trained, conclusion=f"{told}\nPromote it: churn promote {made.version}")
+        past = "" if verdict.decision.promotes else " --force --why 'the reason'"
+        return replace(trained, conclusion=f"{told}\nTo promote it: churn promote {made.version}{past}")
     if verdict.decision.promotes:
         live = crown(made.version, fitted, verdict, collected, settings, log)
         instead = "it" if live == made.version else f"its gate twin, version {live},"

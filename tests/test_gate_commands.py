@@ -144,7 +144,9 @@ def test_what_was_tested_goes_live_where_the_refit_ranks_otherwise(
     assert "has not been tested" not in card
     assert "was refitted on all known labels" not in card
     assert churn("score", "-c", config).exit_status == 0
-    assert not any(each["drifted"] for each in churn("monitor", "--json", "-c", config).record()["drift"])
+    watched = churn("monitor", "--json", "-c", config).record()
+    assert not any(each["drifted"] for each in watched["drift"])
+    assert watched["expected"]["departures"]["low"] <= watched["expected"]["departures"]["value"]
 
 
 def test_a_version_that_answers_another_question_is_refused(config: Path, second: dict[str, Any]) -> None:

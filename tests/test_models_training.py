@@ -124,9 +124,9 @@ def test_the_report_says_what_was_used_for_what() -> None:
     assert report.rows == len(known.frame)
     assert report.rounds == int(np.median([fold.rounds for fold in report.folds]))
     assert report.calibration == model.calibration
-    assert f"The model has {report.rounds} trees, " in model.about["note"]
+    assert f"{report.rounds} trees" in model.about["note"]
     assert f"log-odds = {report.calibration.a:.3f} × sum {report.calibration.b:+.3f}" in model.about["note"]
-    assert model.booster.num_trees() == report.rounds
+    assert model.booster.num_trees() == report.rounds * report.parameters["bag"]
     assert model.bands.base_rate == pytest.approx(known.frame["label"].mean())
 
 

@@ -167,7 +167,7 @@ def test_the_headline_says_what_it_counts(store: Engine) -> None:
     """Accounts, and apart from them those that are leaving or lapsed."""
     [first, second, *_] = shown_list(store, group_of_three())
     assert first == "Night of Mon 2 Nov 2026 · 28 accounts, besides 1 leaving and 2 lapsed · 5 in 100 leave in 60 days"
-    assert second == "Accounts at high risk (17 % or more): 3 · at medium risk (10 % or more): 4"
+    assert second == "Accounts at high risk (17 % or more): 3 · at medium risk (9.5 % or more): 4"
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_short_list_says_so(store: Engine) -> None:
     """Nobody above the threshold is no empty page."""
     frame = scored(2).assign(state="leaving", last_day=date(2026, 12, 1))
     page = shown_list(store, frame, states={"leaving": 2}, customers=0, bands={"high": 0, "medium": 0, "low": 0})
-    assert "No customer is above 10 %." in page
+    assert "No customer is above 9.5 %." in page
     assert "besides 2 leaving ·" in page[0]
 
 

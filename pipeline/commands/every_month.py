@@ -1,5 +1,6 @@
 """The commands of every month: learn, judge, decide what the nights shall read."""
 
+from contextlib import suppress
 from datetime import date
 
 import click
@@ -42,6 +43,9 @@ def train(call: Call, as_of: date | None, no_promote: bool, tune: int | None) ->
 @takes_call
 def backtest(call: Call, as_of: date | None) -> None:
     """Test on past dates what the model would have been worth, how early, and for whom, beside simple lists."""
+    from models.errors import ModelRefusal, TrackingFailed
+    from models.registry import load_champion
+    from models.starter import is_starter
     from pipeline.backtest_page import backtest_page
     from pipeline.collected import collect
     from pipeline.fitted import measure
@@ -50,7 +54,12 @@ def backtest(call: Call, as_of: date | None) -> None:
     with call.log() as log:
         settings = call.settings
         tested = measure(collect(settings, call.day(as_of), log), settings, log)
-    call.answer(backtest_page(tested, setting_of(settings, settings.today(call.day(as_of)))), tested.as_record())
+    page = backtest_page(tested, setting_of(settings, settings.today(call.day(as_of))))
+    with suppress(ModelRefusal, TrackingFailed):
+        if is_starter(load_champion(**settings.registry())[0]):
+            page += "\n\nThis tests what a training would learn today. The nights are ordered by rules, which are "
+            page += "tested when they are registered: see the model card in MLflow."
+    call.answer(page, tested.as_record())
 
 
 @click.command()

@@ -48,16 +48,21 @@ def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | Non
     names: look them up by `account_id` in your table of accounts.
     """
     from pipeline.export import export_night, refuse_destination
-    from pipeline.store import connect
+    from pipeline.skill import by_rules
+    from pipeline.store import connect, published, reading
 
     settings = call.settings
     refuse_destination(out, settings, format_, call.config)
     engine = connect(settings.located(settings.store.url))
     try:
-        rows = export_night(engine, out, format=format_, language=language, as_of=as_of)
+        with reading(engine) as connection:
+            shown = published(connection, as_of, call.shown)
+        rows = export_night(engine, out, format=format_, language=language, as_of=shown.as_of)
     finally:
         engine.dispose()
-    call.answer(_wrote(rows, out), {"out": out, "rows": rows})
+    rules = by_rules(shown.headline)
+    told = f"{_wrote(rows, out)} {rules} There are no risks in it." if rules else _wrote(rows, out)
+    call.answer(told, {"out": out, "rows": rows, "ordered_by": "rules" if rules else "a model"})
 
 
 @click.command(cls=CommandWithWords)
@@ -80,7 +85,7 @@ def explain(call: Call, account_id: str, language: Any, as_of: date | None) -> N
             ids = f"churn export{call.shown} --out FILE"
             raise UsageError(f"{account_id!r} is not in the night of {shown.as_of}. Ids are listed by: {ids}")
         seen = shown.headline.get("hindsight")  # absent from nights that an older churn published
-        call.answer(f"{page}\n\n{seen}" if seen else page, account_record(engine, account_id, shown))
+        call.answer(f"{page}\n\n{seen}" if seen else page, account_record(engine, account_id, shown, language))
     finally:
         engine.dispose()
 
