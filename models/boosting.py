@@ -12,7 +12,7 @@ from models.bag import bagged
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-__all__ = ["FEW_DEPARTURES", "boost", "boost_until_worse", "boosting_parameters"]
+__all__ = ["FEW_DEPARTURES", "SEEDS_WHERE_FEW", "boost", "boost_until_worse", "boosting_parameters"]
 
 Floats = NDArray[np.float64]
 

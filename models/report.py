@@ -63,7 +63,11 @@ def shap_summary_plot(model: ChurnModel, frame: pd.DataFrame, path: Path, *, see
             s=9,
             group_remaining_features=False,
         )
-    axes.set_xlabel("contribution to the log-odds of leaving (right raises the risk)", fontsize=10, color=MUTED)
+    axes.set_xlabel(
+        "contribution to the log-odds of leaving (right raises the risk); grey: missing, or no number",
+        fontsize=10,
+        color=MUTED,
+    )
     axes.tick_params(axis="y", labelsize=10, labelcolor=INK)
     axes.tick_params(axis="x", labelsize=9, labelcolor=MUTED)
     for other in picture.axes:
@@ -99,6 +103,7 @@ def dependence_plot(model: ChurnModel, frame: pd.DataFrame, path: Path, *, seed:
         low, high = np.nanquantile(value, (0.01, 0.99))
         margin = 0.04 * (high - low) or 1.0
         axes.set(xlim=(low - margin, high + margin), ylim=(-reach, reach))
+        _ticks(axes.xaxis, value)
         axes.set_title(feature.name.replace("_", " "), loc="left", fontsize=10, color=INK)
         axes.set_xlabel(feature.unit, fontsize=9, color=MUTED)
     for axes in sheet[len(chosen) :]:
@@ -235,6 +240,14 @@ def _title(axes: "Axes", text: str, evaluation: Evaluation) -> None:
     """The title, and below it what it was measured on."""
     axes.set_title(text, loc="left", fontsize=13, color=INK, pad=26)
     axes.text(0, 1.02, evaluation.note, transform=axes.transAxes, fontsize=9, color=MUTED)
+
+
+def _ticks(axis: "Axis", value: Floats) -> None:
+    """Few and short ones: 20k for 20,000, and for what is there or not only these two."""
+    from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator
+
+    axis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_major_locator(FixedLocator([0, 1]) if np.isin(value[~np.isnan(value)], (0, 1)).all() else MaxNLocator(4))
 
 
 def _percent(*sides: "Axis") -> None:

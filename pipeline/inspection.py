@@ -166,4 +166,7 @@ def _departures(found: int) -> str:
             "churn train will order the accounts by rules."
         )
     few = "" if found >= 300 else " That is few: figures will be wide."
-    return f"{found:,} departures are known.{few}"
+    return (
+        f"{found:,} departures are known.{few} A training learns from those that a snapshot came before, with time for "
+        "its label to be known."
+    )

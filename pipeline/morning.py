@@ -152,9 +152,11 @@ def _below(entry: Entry, words: Mapping[str, Any], shown: Night) -> Iterator[str
     worst = entry.worst
     if entry.accounts > 1:
         of = "both" if entry.accounts == 2 else f"all {entry.accounts}"
-        sums = "" if entry.mrr is None else f"{_money(shown)} and at stake are of {of}; "
-        named = worst.name or worst.account_id
-        yield f"    {entry.accounts} accounts, one call: {sums}odds and reasons are those of {named}."
+        rules = by_rules(shown.headline) is not None
+        sums = f"{_money(shown)} is of {of}; " if rules else f"{_money(shown)} and at stake are of {of}; "
+        told = "reasons" if rules else "odds and reasons"
+        summed = "" if entry.mrr is None else sums
+        yield f"    {entry.accounts} accounts, one call: {summed}{told} are those of {worst.name or worst.account_id}."
     for found in top_sentences(worst.reasons, words["features"], worst.facts, shown.as_of):
         yield f"    {found.text}"
 

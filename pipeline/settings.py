@@ -254,11 +254,14 @@ def _explained(error: ValidationError) -> Iterator[str]:
 def _explained_one(problem: ErrorDetails) -> str:
     where = [str(part) for part in problem["loc"] if part not in {"str", "SqlSource"}]
     place = f"[{where[0]}] {'.'.join(where[1:])}" if len(where) > 1 else (where[0] if where else "")
+    variable = f"{_ENV_PREFIX}{'__'.join(where[:2])}".upper()
+    if len(where) > 1 and variable in {name.upper() for name in os.environ}:
+        place = variable
     if problem["type"] == "extra_forbidden":
         section = Settings.model_fields.get(where[0]) if len(where) > 1 else None
         known: Any = Settings.model_fields if section is None else getattr(section.annotation, "model_fields", ())
         return f"{place}: unknown key{nearest(where[-1], known)}"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list, such as [30, 60]")
     if not place or problem["type"] == "value_error":
         return f"{place}: {message}".removeprefix(": ")
     return f"{place} = {problem['input']!r}: {message}"

@@ -98,7 +98,10 @@ def skill_table(tested: Backtest, money: str = "MRR") -> str:
         figure_table(tested, money, _OF_ORDER | {"mrr_recall": f"their {money} on the list"}),
         figure_table(tested, money, _OF_RISK),
     )
-    heading = f"Tested on {tested.model.note}; {tested.model.capacity} accounts on each list."
+    heading = (
+        f"Tested on {tested.model.note}; {tested.model.capacity} accounts on each list.\n"
+        "A departure is on the list where any list within the horizon before it held the account."
+    )
     return f"{heading}\n" + "\n\n".join(table for table in tables if table)
 
 

@@ -14,7 +14,8 @@ from pipeline.store import book, connect, published, reading
 NIGHT = re.compile(
     r"Demo, night of Mon 2 Nov 2026 · (?P<accounts>[\d,]+) accounts(, besides ((?P<leaving>\d+) leaving)?( and )?"
     r"(\d+ lapsed)?)? · \d+ in 100 leave in 60 days\n"
-    r"Accounts at high risk \(\d+ % or more\): (?P<high>\d+) · at medium risk \(\d+ % or more\): (?P<medium>\d+)"
+    r"Accounts at high risk \(\d+ % or more\): (?P<high>\d+) · "
+    r"at medium risk \(\d+(\.\d)? % or more\): (?P<medium>\d+)"
 )
 ORDER = re.compile(
     r"Most MRR at stake first \(risk × MRR, USD\)\. Not listed: accounts at low risk(, \d+ new)?"

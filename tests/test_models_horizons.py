@@ -164,10 +164,9 @@ def test_the_model_card_says_what_each_was_learned_from_and_what_is_not_given() 
     )
     for days in (28, 84, 112):
         fit = factors.models[days].about["fit"]
-        assert (
-            f"- Also within {days} days, tied to the risk by a factor of its own: learned from {fit['rows']:,} " in told
-        )
-        assert f"with {fit['departures']:,} departures, AUC {fit['out_of_fold']['auc']:.3f} " in told
+        assert f"- Also within {days} days, the risk times or plus a factor that tells early from late: " in told
+        assert f"it was learned from {fit['rows']:,} snapshots with {fit['departures']:,} departures" in told
+        assert f"AUC of {fit['out_of_fold']['auc']:.3f} on those it had not seen" in told
     assert "\n- No risk is given within 365 days.\n" in told
 
 

@@ -356,7 +356,7 @@ def test_the_backtest_is_a_table_with_a_line_for_each_list() -> None:
     baselines = {"MRR": judged(**order), "logistic model": model}
     page = skill_table(Backtest(model, baselines, (), pd.DataFrame())).splitlines()
     assert page[0] == "Tested on 440 churns; 2,000 accounts, 2025-12-23 to 2026-08-04; 120 accounts on each list."
-    assert [re.split(r" {2,}", line) for line in page[1:5]] == [
+    assert [re.split(r" {2,}", line) for line in page[2:6]] == [
         ["", "AUC", "average precision", "departures on the list", "their MRR on the list"],
         *(
             [
@@ -369,12 +369,12 @@ def test_the_backtest_is_a_table_with_a_line_for_each_list() -> None:
             for name in ("model", "by MRR", "by logistic regression")
         ),
     ]
-    assert [re.split(r" {2,}", line) for line in page[6:]] == [
+    assert [re.split(r" {2,}", line) for line in page[7:]] == [
         ["", "calibration slope", "calibration error"],
         *([name, "1.000 (0.950 to 1.050)", "0.070 (0.020 to 0.120)"] for name in ("model", "by logistic regression")),
     ]
     assert max(map(len, page)) <= 120
-    assert page[5] == ""
+    assert page[6] == ""
 
 
 def test_a_backtest_without_money_has_no_column_for_it() -> None:

@@ -170,9 +170,9 @@ def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.Monk
         ("churn__engine__thread", "1", "churn__engine__thread names no setting; did you mean CHURN__ENGINE__THREADS?"),
         ("CHURN__PAGESX", "[]", "CHURN__PAGESX names no setting"),
         ("CHURN__FOLDER", "x", "CHURN__FOLDER names no setting"),
-        ("CHURN__ENGINE__THREADS", "two", "[engine] threads = 'two': Input should be a valid integer"),
-        ("CHURN__ENGINE__THREADS", "", "[engine] threads = '': Input should be a valid integer"),
-        ("CHURN__STORE__URL", "", "[store] url = '': String should have at least 1 character"),
+        ("CHURN__ENGINE__THREADS", "two", "CHURN__ENGINE__THREADS = 'two': Input should be a valid integer"),
+        ("CHURN__ENGINE__THREADS", "", "CHURN__ENGINE__THREADS = '': Input should be a valid integer"),
+        ("CHURN__STORE__URL", "", "CHURN__STORE__URL = '': String should have at least 1 character"),
         ("CHURN__BOOK__VALUE_EVENTS", "order", "CHURN__BOOK__VALUE_EVENTS"),
         ("CHURN__DATA__COLUMNS", "{", "written as JSON"),
         ("CHURN_STORE__URL", "x", "CHURN_STORE__URL names no setting; did you mean CHURN__STORE__URL?"),
@@ -213,6 +213,21 @@ def test_paths_hang_on_the_folder_of_the_file(file: Path, monkeypatch: pytest.Mo
     assert tmp_path.resolve() == read.folder
     assert f"sqlite:///{tmp_path.resolve()}/churn.db" == read.located(read.store.url)
     assert f"sqlite:///{tmp_path.resolve()}/var/x.db" == read.located("sqlite:///var/x.db")
+
+
+def test_a_variable_that_is_wrong_is_blamed_and_not_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHURN__GATE__TOLERANCE", "much")
+    told = refusal(file, "[gate]\ntolerance = 0.01\n")
+    assert "CHURN__GATE__TOLERANCE = 'much': Input should be a valid number" in told
+    assert "[gate]" not in told
+
+
+def test_what_mlflow_does_not_read_is_refused(file: Path) -> None:
+    assert "'ftp://models' is nothing that MLflow reads" in refusal(file, '[tracking]\nuri = "ftp://models"\n')
+
+
+def test_a_list_of_no_calls_is_refused(file: Path) -> None:
+    assert "[book] calls_per_week = 0" in refusal(file, "[book]\ncalls_per_week = 0\n")
 
 
 @pytest.mark.parametrize("url", ["sqlite:////var/lib/churn.db", "postgresql://u:p@host/db", "http://mlflow:5000"])

@@ -18,6 +18,7 @@ import pandas as pd
 from company import TRUE_DATES, KnownCompany, known_company
 from numpy.typing import NDArray
 
+from models.boosting import SEEDS_WHERE_FEW
 from models.departures import count_departures
 from models.training import fit
 from pipeline.run_log import open_log
@@ -27,7 +28,11 @@ Floats = NDArray[np.float64]
 SIZES: Final = (150, 600)
 JUDGED: Final = 5_000
 FEW, MANY, ONE = "for few", "for many", "one seed"
-RECIPES: Final[Mapping[str, Mapping[str, float]]] = {FEW: {}, MANY: {"FEW_DEPARTURES": 0}, ONE: {"SEEDS_WHERE_FEW": 1}}
+RECIPES: Final[Mapping[str, Mapping[str, float]]] = {
+    FEW: {"SEEDS_WHERE_FEW": SEEDS_WHERE_FEW},
+    MANY: {"FEW_DEPARTURES": 0},
+    ONE: {"SEEDS_WHERE_FEW": 1},
+}
 """By name, what `models.boosting` has in place of its own figures."""
 FIGURES: Final = (
     "AUC",
