@@ -243,11 +243,16 @@ def _title(axes: "Axes", text: str, evaluation: Evaluation) -> None:
 
 
 def _ticks(axis: "Axis", value: Floats) -> None:
-    """Few and short ones: 20k for 20,000, and for what is there or not only these two."""
-    from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator
+    """Few and short ones: 20k for 20,000, and two words for what is there or not."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    axis.set_major_formatter(EngFormatter(sep=""))
-    axis.set_major_locator(FixedLocator([0, 1]) if np.isin(value[~np.isnan(value)], (0, 1)).all() else MaxNLocator(4))
+    seen = value[~np.isnan(value)]
+    if np.isin(seen, (0, 1)).all():
+        axis.set_ticks([0, 1], ["no", "yes"])
+        return
+    axis.set_major_locator(MaxNLocator(4))
+    if np.abs(seen).max() >= 1_000:
+        axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _percent(*sides: "Axis") -> None:
