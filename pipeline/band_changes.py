@@ -8,6 +8,7 @@ import pandas as pd
 from models.calibration import probability
 from models.churn_model import ChurnModel
 from models.reasons import Reasons
+from models.starter import is_starter
 from pipeline.amounts import plain_odds
 from pipeline.settings import Settings
 from pipeline.wording import top_sentences
@@ -28,11 +29,8 @@ def band_changes(before: ChurnModel, after: ChurnModel, customers: pd.DataFrame,
     order = changed[np.argsort(-np.abs(log_odds[1] - log_odds[0])[changed], kind="stable")][:MOST_SHOWN]
     few = customers.iloc[order].reset_index(drop=True)
     told = [_sentences(model, few, threads) for model in (before, after)]
-    lines = [
-        f"The band of {changed.size:,} of today's {len(customers):,} customers "
-        f"{'changes' if changed.size == 1 else 'change'}"
-        + (f"; the {MOST_SHOWN} that move most:" if changed.size > MOST_SHOWN else ":")
-    ]
+    most = f"; the {MOST_SHOWN} that move most:" if changed.size > MOST_SHOWN else ":"
+    lines = [f"Of today's {len(customers):,} customers {changed.size:,} would be in another band{most}"]
     for place, row in enumerate(order):
         name = few["name"].iloc[place]
         called = few["account_id"].iloc[place] if pd.isna(name) else f"{name} ({few['account_id'].iloc[place]})"
@@ -42,12 +40,16 @@ def band_changes(before: ChurnModel, after: ChurnModel, customers: pd.DataFrame,
 
 
 def _sentences(model: ChurnModel, few: pd.DataFrame, threads: int) -> list[str]:
-    """For each account its odds and two main reasons under the model."""
+    """For each account its odds and two main reasons under the model. Rules have no odds to give."""
     explanation = model.explain(few, threads=threads)
     reasons = Reasons.of(model, few, explanation)
     words: dict[str, Any] = {feature.name: feature.as_record() for feature in model.catalogue}
     told = []
     for risk, listed, facts in zip(explanation.risk, reasons.listed(), reasons.facts(), strict=True):
         said = " ".join(each.text for each in top_sentences(listed, words, facts, few["as_of"].iloc[0].date()))
-        told.append(f"{plain_odds(float(risk))}. {said}".rstrip())
+        told.append(said if is_starter(model) else f"{_capital(plain_odds(float(risk)))}. {said}".rstrip())
     return told
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

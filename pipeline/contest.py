@@ -85,7 +85,7 @@ class Verdict:
         lines = [
             f"The gate, against {self.incumbent.name}: {found.departures:,} departures on snapshots from "
             f"{found.first_as_of} to {found.last_as_of}, of which neither has learned.",
-            f"{'':<20}{'challenger':>12}{'champion':>12}   better by",
+            f"{'':<20}{'challenger':>12}{'rules' if self.incumbent.version is None else 'champion':>12}   better by",
         ]
         for name, title in _FIGURES.items():
             if (each := found.differences.get(name)) is not None:

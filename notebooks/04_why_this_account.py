@@ -16,6 +16,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from models.calibration import probability
 from models.churn_model import FAMILIES
+from models.survival import fit_hazards
 from models.training import fit
 from pipeline.collected import collect
 from pipeline.run_log import open_log
@@ -95,3 +96,25 @@ axes.set_title(f"What moved the risk of {account}", loc="left")
 axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 axes.spines[["top", "right"]].set_visible(False)
 plt.show()
+
+# %% [markdown]
+# ## And after that?
+#
+# Up to the horizon the curve is the account's own. Beyond it nothing of today is known to tell: dashed, it goes on as
+# accounts of the same segment and age have left.
+
+# %%
+hazards = fit_hazards(rows, horizon_days=rules.horizon_days, lead_days=rules.lead_days)
+if hazards is not None:
+    own = life.iloc[-1]
+    tenure, group = float(own["tenure_days"]), None if hazards.column is None else own[hazards.column]
+    days = np.arange(rules.horizon_days, 366)
+    gone = hazards.survival(tenure, group, days.astype(float)) / hazards.survival(tenure, group, days[:1].astype(float))
+    figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
+    stays = 1 - explained.risk[-1]
+    axes.plot([0, rules.horizon_days], [100, 100 * stays], color="#1f5fa8", lw=2)
+    axes.plot(days, 100 * stays * gone, color="#1f5fa8", lw=2, ls=(0, (4, 3)))
+    axes.set(xlim=(0, 365), ylim=(0, 103), xlabel="days from then", ylabel="still there, in 100")
+    axes.set_title(f"How long {account} may stay", loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    plt.show()
