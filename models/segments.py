@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.evaluate import Evaluation, evaluate
 from models.lists import Lists
 
-__all__ = ["by_segment", "groups_of"]
+__all__ = ["TENURE", "by_segment", "groups_of"]
 
 Floats = NDArray[np.float64]
 

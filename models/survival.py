@@ -6,18 +6,20 @@ accounts were watched in the band, the maximum-likelihood estimate of a hazard t
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.segments import TENURE
+
 __all__ = ["Hazards", "fit_hazards"]
 
 Floats = NDArray[np.float64]
 
-EDGES: Final = (0.0, 90.0, 365.0, 730.0)
+EDGES: Final = tuple(map(float, TENURE))
 """Days of tenure at which bands begin; the last has no end."""
 COLUMNS: Final = ("segment", "plan")
 LEAST_DEPARTURES: Final = 20
@@ -38,19 +40,9 @@ class Hazards:
         >>> Hazards((0.001,) * 4, None, {}).survival(300.0, None, np.array([0.0, 100.0])).round(3).tolist()
         [1.0, 0.905]
         """
-        hazard = np.array(self.groups.get(group or "", self.every))
+        hazard = np.array(self.groups.get(str(group), self.every))
         there: Floats = np.exp(-_in_bands(np.full(len(days), tenure_days), tenure_days + days) @ hazard)
         return there
-
-    def as_record(self) -> dict[str, Any]:
-        """The hazards as values that JSON can hold."""
-        return asdict(self)
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The hazards of a record."""
-        groups = {name: tuple(each) for name, each in record["groups"].items()}
-        return cls(tuple(record["every"]), record["column"], groups)
 
 
 def fit_hazards(frame: pd.DataFrame, *, horizon_days: int, lead_days: int = 0) -> Hazards | None:

@@ -14,7 +14,6 @@ from models.drift import reference_of
 from models.errors import NoTestDate, TooFewDepartures
 from models.horizons import fit_factors
 from models.starter import expected_rate, starter_model
-from models.survival import fit_hazards
 from models.training import LEAST_DEPARTURES, base_rate, fit
 from models.tuning import Trial, Tuning, tune
 from pipeline.collected import Collected
@@ -180,18 +179,8 @@ def _remembering(fitted: Fitted, collected: Collected, settings: Settings) -> Fi
         **model.about,
         **_remembered(settings, collected, fitted),
         "reference": reference_of(customers, model.features, risk),
-        "hazards": _hazards(collected),
     }
     return replace(fitted, model=replace(model, about=about))
-
-
-def _hazards(collected: Collected) -> dict[str, Any] | None:
-    """How fast accounts left by age and segment, for what lies beyond the longest horizon."""
-    rules = collected.history.rules
-    if collected.frame.empty:
-        return None
-    found = fit_hazards(collected.frame, horizon_days=rules.horizon_days, lead_days=rules.lead_days)
-    return None if found is None else found.as_record()
 
 
 def _remembered(settings: Settings, collected: Collected, fitted: Fitted) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from models.backtest import Backtest
 from models.churn_model import ChurnModel
@@ -25,27 +25,26 @@ from pipeline.settings import Settings
 if TYPE_CHECKING:
     from models.registry import Registered
 
-__all__ = ["Promoted", "crown", "go_back", "promote_version", "refuse_registry", "registered"]
-
-
-_BACK: Final = "rolled back"
+__all__ = ["Promoted", "crown", "go_back", "promote_version", "refuse_registry", "registered", "use_rules"]
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """A version that became the champion, and what the gate found; no verdict where it was forced."""
+    """A version that became the champion, and what the gate found; no verdict where it was forced.
+
+    `back` is the command that undoes it.
+    """
 
     version: int
     former: int | None
     why: str
     verdict: Verdict | None = None
     changes: str = ""
+    back: str = "churn rollback"
 
     def told(self) -> str:
         """The promotion as a person reads it."""
-        # Who was rolled back is no longer among those that one goes back to.
-        back = "churn rollback" if not self.why.startswith(_BACK) else f"churn promote {self.former}"
-        before = "" if self.former is None else f" (version {self.former} was before; back by: {back})"
+        before = "" if self.former is None else f" (version {self.former} was before; back by: {self.back})"
         lines = [] if self.verdict is None else [self.verdict.told(), ""]
         return "\n".join(
             [*lines, *filter(None, [self.changes]), f"Version {self.version} is the champion now{before}: {self.why}."]
@@ -135,6 +134,12 @@ def crown(version: int, winner: Fitted, verdict: Verdict, collected: Collected, 
     return version
 
 
+def use_rules(version: int, settings: Settings, *, why: str) -> None:
+    """Make a version of rules the champion, where no learned one was better, and keep why."""
+    keep_decision(version, {"decision": {"promotes": True, "reasons": [why]}}, **settings.registry())
+    promote(version, **settings.registry(), why=why)
+
+
 def _tested(model: ChurnModel, collected: Collected, settings: Settings, log: RunLog) -> Backtest | None:
     try:
         return measure(collected, settings, log, like=model)
@@ -177,8 +182,7 @@ def promote_version(
                 f"Version {version} is made of rules; they take the place of a learned model by force alone: "
                 f"churn promote {version} --force --why 'the reason'."
             )
-        keep_decision(version, {"decision": {"promotes": True, "reasons": ["no learned model is in use"]}}, **kept)
-        promote(version, **kept, why="no learned model is in use")
+        use_rules(version, settings, why="no learned model is in use")
         return Promoted(version, former, "no learned model is in use")
     tested = measure(collected, settings, log, like=challenger) if is_starter(against.model) else None
     fitted = Fitted(challenger, tested)
@@ -198,6 +202,7 @@ def promote_version(
 
 def go_back(settings: Settings, why: str | None) -> Promoted:
     """The whole of `churn rollback`. Raises `NoVersion` where there was no champion before this one."""
-    told = f"{_BACK}: {why}" if why else _BACK
+    told = f"rolled back: {why}" if why else "rolled back"
     gone, back = roll_back(**settings.registry(), why=told)
-    return Promoted(back, gone, told)
+    # Who was rolled back is no longer among those that one goes back to.
+    return Promoted(back, gone, told, back=f"churn promote {gone}")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import TooFewDepartures
 from models.starter import is_starter
-from models.succession import keep_decision, promote
+from models.succession import keep_decision
 from pipeline.amounts import money_word
 from pipeline.band_changes import band_changes
 from pipeline.collected import Collected, collect
 from pipeline.contest import Incumbent, Verdict, contest, incumbent
 from pipeline.fitted import Fitted, by_rules, learned, rules_model
-from pipeline.promotion import crown, refuse_registry, registered
+from pipeline.promotion import crown, refuse_registry, registered, use_rules
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.skill import grade_line, no_skill, skill_table
@@ -123,7 +123,7 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
     if against.version is not None:
         return replace(trained, conclusion=f"{number}. Version {against.version} stays the champion: {why}.\n{force}")
     ruled = registered(by_rules(against.model, collected, settings), collected, settings)
-    promote(ruled.version, **settings.registry(), why=f"no learned model was better: {why}")
+    use_rules(ruled.version, settings, why=f"no learned model was better: {why}")
     told = (
         f"{number}. It is not used: {why}.\nVersion {ruled.version} is the champion now: {against.model.about['note']}"
     )
@@ -150,5 +150,5 @@ def _by_rules_alone(
         return replace(trained, conclusion=f"{number}. Version {against.version}, a learned model, stays the champion.")
     if not promotes:
         return replace(trained, conclusion=f"{number}. Nothing was promoted: churn promote {made.version}")
-    promote(made.version, **settings.registry(), why="too few have left to learn from")
+    use_rules(made.version, settings, why="too few have left to learn from")
     return replace(trained, champion=made.version, conclusion=f"{number}; it is the champion now.")

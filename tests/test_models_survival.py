@@ -1,7 +1,5 @@
 """The hazard beyond the longest horizon, held against lives that were drawn from a known one."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,15 +61,11 @@ def test_a_segment_of_few_goes_by_all() -> None:
     found = fit_hazards(frame.assign(segment=frame["segment"].where(~rare, "rare")), horizon_days=HORIZON)
     assert found is not None
     assert found.groups["rare"] == found.every
+    days = np.array([100.0])
+    assert found.survival(10.0, pd.NA, days) == found.survival(10.0, "rare", days)  # type: ignore[arg-type]
 
 
 def test_without_tenure_or_departures_there_is_none() -> None:
     frame = snapshots(200)
     assert fit_hazards(frame.drop(columns="tenure_days"), horizon_days=HORIZON) is None
     assert fit_hazards(frame.assign(churn_on=pd.NaT), horizon_days=HORIZON) is None
-
-
-def test_it_comes_back_from_json() -> None:
-    found = fit_hazards(snapshots(2_000), horizon_days=HORIZON)
-    assert found is not None
-    assert Hazards.from_record(json.loads(json.dumps(found.as_record()))) == found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import SPARSE, Answer, churn
+from mlflow import MlflowClient
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +98,12 @@ def test_a_person_may_pass_it_and_go_back(config: Path) -> None:
     back = churn("rollback", "--why", "a mistake", "--json", "-c", config, env=SPARSE)
     assert back.record() == {"champion": 1, "former": 3, "why": "rolled back: a mistake", "gate": None}
     assert _champion(config) == 1
-    assert churn("rollback", "-c", config, env=SPARSE).exit_status == 0
+    further = churn("rollback", "-c", config, env=SPARSE)
+    assert further.exit_status == 0, further.stderr
+    assert "Version 2 is the champion now (version 1 was before; back by: churn promote 1)" in further.stdout
     assert _champion(config) == 2, "the rules, which were there first"
+    rules = MlflowClient(f"sqlite:///{config.parent / 'mlflow.db'}").get_model_version("churn-risk", "2")
+    assert rules.tags["gate"] == "true", "why they came into use is kept with them, too"
     nothing = churn("rollback", "-c", config, env=SPARSE)
     assert nothing.exit_status == 3
     assert "was champion before the one that is now" in nothing.stderr
