@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from peer import peer_frame, peer_risk
 
 from models.departures import count_departures
-from models.evaluate import DRAWS, INTERVAL
+from models.bootstrap import DRAWS, INTERVAL
 from models.metrics import (
     calibration_error_of_draws,
     ranking_of_draws,
