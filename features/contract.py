@@ -20,6 +20,7 @@ from typing import Final, Literal
 __all__ = [
     "CONTRACT",
     "RECORDED_AT",
+    "WRITTEN_ID",
     "Column",
     "Knowable",
     "Rule",
@@ -33,6 +34,12 @@ RuleKind = Literal["at_least", "between", "one_of", "not_before", "finite"]
 
 RECORDED_AT: Final = "recorded_at"
 """When this version of a row reached the warehouse. Every table may have it."""
+
+WRITTEN_ID: Final = "written_id"
+"""`account_id` of `usage` as it stands in the files, blanks around it included; absent where it is no text there.
+
+Added up by what is written, a large table needs its ids freed of blanks once for each sum, and not for each row.
+"""
 
 
 class Knowable(StrEnum):
@@ -197,7 +204,7 @@ USAGE: Final = Table(
         Column("user_id", "text"),
         Column("event_id", "text", meaning="names the event, where the company does"),
     ),
-    rules=(Rule("quantity", "finite", None, _WARN, "NaN and infinite quantities count as missing."),),
+    rules=(Rule("quantity", "finite", 1e12, _WARN, "Quantities that are none, or beyond ±10¹², count as missing."),),
 )
 
 USERS: Final = Table(

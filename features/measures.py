@@ -1,5 +1,8 @@
 """Arithmetic that the families share: ages, windows, sums that repeat exactly, ratios that bear small counts."""
 
+import functools
+import operator
+import string
 from datetime import date
 
 import ibis
@@ -11,17 +14,28 @@ __all__ = [
     "exact_sum",
     "in_steps",
     "in_window",
-    "light_sum_of_steps",
+    "light_steps",
+    "light_sum",
     "log_ratio",
     "marked_days",
     "per_28_days",
     "share",
-    "sum_of_steps",
+    "without_blanks",
 ]
 
 _STEP = 1_000  # quantities are added in thousandths, as whole numbers
 _LARGEST = 1e12
-_LARGEST_LIGHT = 9e12
+_LARGEST_LIGHT_SUM = 9e12
+
+
+def without_blanks(text: ir.StringValue) -> ir.StringValue:
+    """Text without blanks around it; null where nothing is left.
+
+    To trim each value of a large table would take longer than all that is made of it. Few need it, and to see that one
+    does not is quick: how it begins is compared, and its last byte.
+    """
+    ends = [text.endswith(blank) for blank in string.whitespace]
+    return functools.reduce(operator.or_, ends, text < "!").ifelse(text.strip().nullif(""), text)
 
 
 def age_days(instant: ir.Value, as_of: date) -> ir.IntegerValue:
@@ -38,34 +52,33 @@ def exact_sum(quantity: ir.NumericValue, where: ir.BooleanValue) -> ir.FloatingV
     """A sum that is the same on every run and at any number of threads.
 
     Floating sums depend on the order in which threads deliver rows, so quantities are added as whole thousandths.
-    Values beyond ±10¹² are cut there; a tracker that sends them is broken, and must not break the sum of the others.
+    Values beyond ±10¹² are cut there.
     """
-    return sum_of_steps(in_steps(quantity), where)
+    return in_steps(quantity).sum(where=where).fill_null(0).cast("float64") / _STEP
 
 
 def in_steps(quantity: ir.NumericValue) -> ir.IntegerValue:
-    """A quantity in whole thousandths, for `sum_of_steps`: where many sums add the same rows, they are rounded once.
-
-    Half a thousandth goes up.
-    """
-    # Written so that it touches a large table lightly: clip() looks at each value four times.
+    """A quantity in whole thousandths. Half a thousandth goes up."""
     cut = (quantity.abs() <= _LARGEST).ifelse(quantity, quantity.sign() * _LARGEST)
     return (cut * _STEP + 0.5).floor().cast("int64")
 
 
-def sum_of_steps(steps: ir.IntegerValue, where: ir.BooleanValue) -> ir.FloatingValue:
-    """The sum of `exact_sum`, of quantities that are in whole thousandths already."""
-    return steps.sum(where=where).fill_null(0).cast("float64") / _STEP
+def light_steps(quantity: ir.FloatingValue) -> ir.FloatingValue:
+    """A quantity in whole thousandths, for `light_sum`: where many sums add the same rows, they are rounded once.
 
-
-def light_sum_of_steps(steps: ir.IntegerValue, where: ir.BooleanValue) -> ir.FloatingValue:
-    """The same sum, cut at ±9·10¹², while it is made in a quarter of the memory.
-
-    Doubles hold whole numbers exactly up to 2⁵³, so up to there these sums repeat like those of whole numbers; engines
-    keep sums of 64-bit numbers in 128.
+    Half a thousandth goes up. The contract lets no quantity beyond ±10¹² through, so nothing is cut here.
     """
-    total = steps.cast("float64").sum(where=where).fill_null(0.0) / _STEP
-    return total.clip(lower=-_LARGEST_LIGHT, upper=_LARGEST_LIGHT)
+    return (quantity * _STEP + 0.5).floor()
+
+
+def light_sum(steps: ir.FloatingValue, where: ir.BooleanValue | None = None) -> ir.FloatingValue:
+    """The sum of `exact_sum` over a large table, of whole thousandths and cut at ±9·10¹².
+
+    Doubles hold whole numbers exactly up to 2⁵³, so up to there these sums repeat like those of whole numbers, which
+    engines add in 128 bits: in more time and four times the memory.
+    """
+    total = steps.sum(where=where).fill_null(0.0) / _STEP
+    return total.clip(lower=-_LARGEST_LIGHT_SUM, upper=_LARGEST_LIGHT_SUM)
 
 
 def log_ratio(now: ir.NumericValue, before: ir.NumericValue, floor: float = 1.0) -> ir.FloatingValue:

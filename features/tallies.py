@@ -14,7 +14,8 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
-from features.measures import age_days, day_bits, in_steps, in_window, light_sum_of_steps, sum_of_steps
+from features.contract import WRITTEN_ID
+from features.measures import age_days, day_bits, in_window, light_steps, light_sum, without_blanks
 from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
@@ -169,15 +170,16 @@ def _recent(history: History, moment: Moment, days: int) -> ir.Table:
     quantity = rows["quantity"].fill_null(1.0) if "quantity" in rows.columns else ibis.literal(1.0)
     user = rows["user_id"] if "user_id" in rows.columns else ibis.null("string")
     age = age_days(rows["occurred_at"], moment.as_of).cast("int32")  # by the million a narrow number is room saved
-    return rows.select("account_id", "event", user_id=user, steps=in_steps(quantity), age=age)
+    written = rows[WRITTEN_ID] if WRITTEN_ID in rows.columns else rows["account_id"]
+    return rows.select("account_id", "event", written=written, user_id=user, steps=light_steps(quantity), age=age)
 
 
 def _amounts(rows: ir.Table) -> dict[str, ir.Scalar]:
     """How much now, how much before, and between which ages, in as little memory as groups by the million leave."""
     age, steps = rows["age"], rows["steps"]
     return {
-        "q_28": light_sum_of_steps(steps, in_window(age, 0, 28)),
-        "q_before": light_sum_of_steps(steps, in_window(age, 28, 84)),
+        "q_28": light_sum(steps, in_window(age, 0, 28)),
+        "q_before": light_sum(steps, in_window(age, 28, 84)),
         "newest": age.min(),
         "oldest": age.max(),
     }
@@ -186,16 +188,22 @@ def _amounts(rows: ir.Table) -> dict[str, ir.Scalar]:
 def _by_account(rows: ir.Table) -> ir.Table:
     """Sums over windows that do not overlap, which touches a row the least often, and the days of use as bits."""
     age, steps = rows["age"], rows["steps"]
-    fading = (steps * ibis.literal(0.5) ** (age / HALF_LIFE_DAYS)).round().cast("int64")
+    fading = (steps * ibis.literal(0.5) ** (age / HALF_LIFE_DAYS)).round()
     sums = {
-        "q_7": sum_of_steps(steps, in_window(age, 0, 7)),
-        "q_8_28": sum_of_steps(steps, in_window(age, 7, 21)),
-        "q_29_84": sum_of_steps(steps, in_window(age, 28, 56)),
-        "q_85_112": sum_of_steps(steps, in_window(age, 84, 28)),
-        "q_decayed": sum_of_steps(fading, in_window(age, 0, 84)),
+        "q_7": steps.sum(where=in_window(age, 0, 7)),
+        "q_8_28": steps.sum(where=in_window(age, 7, 21)),
+        "q_29_84": steps.sum(where=in_window(age, 28, 56)),
+        "q_85_112": steps.sum(where=in_window(age, 84, 28)),
+        "q_decayed": fading.sum(where=in_window(age, 0, 84)),
     }
     words = {word: day_bits(age, place * _WORD_DAYS, _WORD_DAYS) for place, word in enumerate(_WORDS)}
-    accounts = rows.group_by("account_id").agg(newest=age.min(), oldest=age.max(), **sums, **words)
+    texts = rows.group_by("written").agg(newest=age.min(), oldest=age.max(), **sums, **words)
+    accounts = texts.group_by(account_id=without_blanks(texts["written"])).agg(
+        newest=texts["newest"].min(),
+        oldest=texts["oldest"].max(),
+        **{name: light_sum(texts[name]) for name in sums},
+        **{word: texts[word].bit_or() for word in _WORDS},
+    )
     q_28 = accounts["q_7"] + accounts["q_8_28"]
     return accounts.select(
         "account_id",

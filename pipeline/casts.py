@@ -1,14 +1,12 @@
 """Values as the company wrote them, brought to the types of the contract; what does not fit becomes null."""
 
-import functools
-import operator
-import string
 from typing import Final
 
 import ibis
 import ibis.expr.types as ir
 
 from features.contract import Column, Severity, Table
+from features.measures import without_blanks
 
 __all__ = ["cast", "first_day_without", "usable"]
 
@@ -31,7 +29,7 @@ def cast(value: ir.Value, type_: str) -> ir.Value:
     Empty text is no value. An instant with a zone becomes the same instant in UTC; a date may be written as an instant.
     """
     if value.type().is_string():
-        value = _trimmed(value)
+        value = without_blanks(value)
         if type_ == "date":
             return value.try_cast("timestamp").cast("date")
         if type_ == "instant":  # through a zone, or else the engine would drop an offset such as +02:00
@@ -44,21 +42,11 @@ def cast(value: ir.Value, type_: str) -> ir.Value:
     return value.try_cast(target)
 
 
-def _trimmed(text: ir.StringValue) -> ir.StringValue:
-    """Text without blanks around it; null where nothing is left.
-
-    To trim each value of a large table would take longer than all that is made of it. Few need it, and to see that one
-    does not is quick: how it begins is compared, and its last byte.
-    """
-    ends = [text.endswith(blank) for blank in string.whitespace]
-    return functools.reduce(operator.or_, ends, text < "!").ifelse(text.strip().nullif(""), text)
-
-
 def usable(value: ir.Value, column: Column, contract: Table) -> ir.Value:
-    """NaN and infinity are no quantities: where the contract only warns of them they count as missing."""
+    """NaN, infinity and the absurd are no quantities: where the contract only warns of them they count as missing."""
     for rule in contract.rules:
         if rule.column == column.name and rule.kind == "finite" and rule.severity is Severity.WARN:
-            return (value.isnan() | value.isinf()).ifelse(ibis.null("float64"), value)
+            return (value.abs() <= rule.bound).ifelse(value, ibis.null("float64"))  # NaN is above all numbers
     return value
 
 

@@ -182,8 +182,10 @@ def _rule_test(rule: Rule, contract: Table, raw: ir.Table) -> _Test | None:
     assert column is not None, rule
     value = cast(raw[rule.column], column.type)
     match rule.kind, rule.bound:
-        case "finite", _:
+        case "finite", None:
             text, fails = "is not a finite number", value.isnan() | value.isinf()
+        case "finite", float(most):
+            text, fails = f"is no number within ±{most:g}", ~(value.abs() <= most)
         case "at_least", float(least):
             text, fails = f"is below {least:g}", value < least
         case "between", (float(low), float(high)):

@@ -18,7 +18,7 @@ import pandas as pd
 from ibis.common.exceptions import IbisError
 from sqlglot.errors import SqlglotError
 
-from features.contract import CONTRACT, RECORDED_AT, Column
+from features.contract import CONTRACT, RECORDED_AT, WRITTEN_ID, Column
 from features.versions import History
 from pipeline.casts import cast, first_day_without, usable
 from pipeline.errors import UsageError
@@ -97,6 +97,7 @@ def _engine(settings: Settings) -> Any:
     spill = settings.folder / f".spill-{uuid.uuid4().hex}"  # the engine makes it when it must, and no folder above it
     engine.raw_sql(f"SET temp_directory = {quoted(str(spill))}")
     engine.raw_sql("SET autoinstall_known_extensions = false")
+    engine.raw_sql("SET enable_progress_bar = false")  # in a process of training it takes itself to be on a terminal
     engine.raw_sql("SET preserve_insertion_order = false")
     engine.raw_sql(f"ATTACH ':memory:' AS {_PACKED} (COMPRESS)")
     engine.raw_sql(f"SET file_search_path = {quoted(str(settings.folder))}")
@@ -193,6 +194,8 @@ def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.T
         else:
             column = contract.column(column_name) or Column(column_name, "text")
             columns[column_name] = usable(cast(raw[column_name], column.type), column, contract)
+    if name == "usage" and raw["account_id"].type().is_string():
+        columns[WRITTEN_ID] = raw["account_id"]
     typed = raw.select(**columns)
     if name == "subscriptions":
         typed = typed.mutate(ended_on=first_day_without(typed, settings.data.ended_on))

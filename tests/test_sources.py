@@ -1,5 +1,7 @@
 """The tables as they are opened: what counts as unreadable, what as a fault of ours, and how an open end is written."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from pipeline.checks import check_contract
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import Opened, freshness, history, open_sources
 
+ROOT = Path(__file__).resolve().parent.parent
 ACCOUNTS = "account_id,created_at\nA-1,2024-01-01\nA-2,2024-01-01\n"
 TERMS = "subscription_id,account_id,started_on,ended_on,mrr\nS-1,A-1,2024-01-01,{end},10\n"
 TERMS += "S-2,A-2,2024-01-01,2024-06-01,10\n"
@@ -138,3 +141,20 @@ def test_an_end_within_fifty_years_is_one(end: str, opened: Open) -> None:
     past = history(found, settings, versioned=["subscriptions"])
     by_account = states(past, past.rules.moment(TODAY)).order_by("account_id").execute()
     assert ["leaving", "gone"] == by_account["state"].tolist()
+
+
+# --- what the engine says by itself
+
+
+def test_the_engine_writes_nothing_where_answers_are_written(opened: Open) -> None:
+    """DuckDB draws bars on standard output wherever no script is being run, as in a process of training."""
+    _, read = opened()
+    program = f"""if True:
+        from pathlib import Path
+        from pipeline.settings import read_settings
+        from pipeline.sources import open_sources
+        engine = open_sources(read_settings(Path({str(read.folder / "churn.toml")!r}))).engine
+        print(engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone())
+    """
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "(False,)\n" == done.stdout

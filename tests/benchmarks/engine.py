@@ -34,6 +34,7 @@ RIVALS = {
     "ours": "ours, the same windows",
     "our night": "ours, all tallies of a night",
     "polars": "Polars, lazy and streaming",
+    "careful polars": "Polars, with our care",
     "pandas": "pandas, read by PyArrow",
 }
 USUAL = {"opened": "opening the tables", "night": "a night", "training": f"training: {TRAINING_DATES} snapshots"}

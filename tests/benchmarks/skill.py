@@ -21,8 +21,8 @@ from company import TRUE_DATES, KnownCompany, known_company
 from numpy.typing import NDArray
 from peer import peer_frame, peer_risk
 
-from models.departures import count_departures
 from models.bootstrap import DRAWS, INTERVAL
+from models.departures import count_departures
 from models.metrics import (
     calibration_error_of_draws,
     ranking_of_draws,
