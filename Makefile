@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test lint format lock reasons ablation skill small scoring real bench sentiment clean environment
+.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring real bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,12 @@ demo: environment ## a demo company in demo/: its data, a model, the list of one
 test: lint ## everything CI checks: style, types, arrows, dependencies, tests (not those marked slow)
 	@echo '· pytest'
 	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not slow'
+
+slow: environment ## the tests that take long: all histories and dates, and a hundred nights killed in either database
+	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
+
+torture: environment ## of those, the nights that are killed
+	@$(BIN)/pytest -n 2 --dist loadgroup -m slow tests/test_torture.py
 
 lint: environment ## style, types, import arrows and declared dependencies
 	@echo '· ruff check'

@@ -200,7 +200,7 @@ USAGE: Final = Table(
         _ACCOUNT,
         Column("occurred_at", "instant", required=True),
         Column("event", "text", required=True, meaning="what was done: shift_published, export, login, …"),
-        Column("quantity", "number", meaning="how often or how much; 1 where the column is absent"),
+        Column("quantity", "number", meaning="how often or how much, below 10¹² (bytes: in GB); 1 where absent"),
         Column("user_id", "text"),
         Column("event_id", "text", meaning="names the event, where the company does"),
     ),

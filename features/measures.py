@@ -20,6 +20,7 @@ __all__ = [
     "marked_days",
     "per_28_days",
     "share",
+    "whole_steps",
     "without_blanks",
 ]
 
@@ -64,11 +65,21 @@ def in_steps(quantity: ir.NumericValue) -> ir.IntegerValue:
 
 
 def light_steps(quantity: ir.FloatingValue) -> ir.FloatingValue:
-    """A quantity in whole thousandths, for `light_sum`: where many sums add the same rows, they are rounded once.
+    """A quantity in whole thousandths, as a double, for `light_sum`: rounded once where many sums add the same rows.
 
     Half a thousandth goes up. The contract lets no quantity beyond ±10¹² through, so nothing is cut here.
     """
-    return (quantity * _STEP + 0.5).floor()
+    return whole_steps(quantity * _STEP)
+
+
+def whole_steps(thousandths: ir.FloatingValue) -> ir.FloatingValue:
+    """Thousandths as a whole number of them, which stays a double; a half goes up."""
+    return _floor(thousandths + 0.5)
+
+
+@ibis.udf.scalar.builtin(name="floor", signature=(("float64",), "float64"))
+def _floor(number):  # type: ignore[no-untyped-def]
+    """The engine's own function, which gives a double for a double; Ibis would cast it to a whole number."""
 
 
 def light_sum(steps: ir.FloatingValue, where: ir.BooleanValue | None = None) -> ir.FloatingValue:

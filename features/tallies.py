@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contract import WRITTEN_ID
-from features.measures import age_days, day_bits, in_window, light_steps, light_sum, without_blanks
+from features.measures import age_days, day_bits, in_window, light_steps, light_sum, whole_steps, without_blanks
 from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
@@ -188,7 +188,7 @@ def _amounts(rows: ir.Table) -> dict[str, ir.Scalar]:
 def _by_account(rows: ir.Table) -> ir.Table:
     """Sums over windows that do not overlap, which touches a row the least often, and the days of use as bits."""
     age, steps = rows["age"], rows["steps"]
-    fading = (steps * ibis.literal(0.5) ** (age / HALF_LIFE_DAYS)).round()
+    fading = whole_steps(steps * ibis.literal(0.5) ** (age / HALF_LIFE_DAYS))
     sums = {
         "q_7": steps.sum(where=in_window(age, 0, 7)),
         "q_8_28": steps.sum(where=in_window(age, 7, 21)),

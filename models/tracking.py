@@ -6,6 +6,7 @@ the command.
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -57,7 +58,7 @@ def tracking(uri: str) -> Iterator[ModuleType]:
         try:
             yield mlflow
         except (mlflow.MlflowException, SQLAlchemyError) as error:
-            first = str(error).splitlines()[0][:300]
+            first = re.sub(r"://[^/@\s]+@", "://***@", str(error).splitlines()[0])[:300]  # it may tell the password
             raise TrackingFailed(
                 f"MLflow at {without_password(uri)} failed: {first}\nCheck [tracking] uri and whether it answers."
             ) from error

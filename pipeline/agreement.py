@@ -1,15 +1,55 @@
 """Whether tables and settings still fit the champion: what a night refuses on, and what a check foretells of it."""
 
-from features.build import DEFINITIONS
-from features.contract import Severity
+from features.build import DEFINITIONS, Recipe, catalogue
+from features.contract import RECORDED_AT, Severity
+from features.versions import History
 from models.churn_model import ChurnModel
 from models.errors import ModelRefusal, NoChampion, TrackingFailed
 from models.registry import load_champion
 from pipeline.errors import RefusedError
+from pipeline.judgements import Progress
+from pipeline.learned_tone import use_tone
 from pipeline.settings import Settings
+from pipeline.sources import Opened, history
+from pipeline.ticket_words import add_sentiment
 from pipeline.violation import Violation
 
-__all__ = ["foretold", "refuse_other_question", "refuse_other_scorer"]
+__all__ = ["foretold", "refuse_other_question", "refuse_other_scorer", "see"]
+
+
+def see(
+    opened: Opened, settings: Settings, model: ChurnModel, progress: Progress | None = None
+) -> tuple[History, Recipe]:
+    """The tables, seen as the model's training saw them; `progress` is told how many new texts were judged.
+
+    Raises
+    ------
+    RefusedError
+        When the settings ask another question than the model answers, or its tables, columns or ticket scorer are gone.
+    """
+    remembered = model.about
+    refuse_other_question(settings, model)
+    refuse_other_scorer(add_sentiment(opened, settings, progress), model)
+    if model.tone is not None:
+        use_tone(opened, settings, model.tone, progress)
+    for name in remembered["versioned"]:
+        if name in opened.tables and RECORDED_AT not in opened.tables[name].columns:
+            raise RefusedError(
+                f"The champion learned from versions of {name}, but tonight the table has no {RECORDED_AT}. Bring the "
+                "column back, or train without it: churn train."
+            )
+    past = history(opened, settings, remembered["versioned"])
+    groups = {group: tuple(patterns) for group, patterns in remembered["page_groups"].items()}
+    further, kinds = remembered["categories"], tuple(remembered["events"])
+    possible = {feature.name for feature in catalogue(past, groups, categories=further, kinds=kinds)}
+    gone = [feature for feature in model.catalogue if feature.name not in possible]
+    if gone:
+        needs = sorted({column for feature in gone for column in feature.needs if not past.may_teach(column)})
+        raise RefusedError(
+            f"The champion needs {', '.join(needs)}, which the tables of tonight do not have ({len(gone)} of "
+            f"{len(model.catalogue)} features). Bring the columns back, or train without them: churn train."
+        )
+    return past, Recipe(model.catalogue, groups, kinds)
 
 
 def refuse_other_question(settings: Settings, model: ChurnModel) -> None:

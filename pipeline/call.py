@@ -97,6 +97,8 @@ def _told(as_json: bool) -> Iterator[None]:
     except MemoryError:
         _fail("Out of memory. Lower [engine] memory_limit or threads, or give the machine more.", 1, as_json)
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # of which DuckDB makes another error
+            _fail("Interrupted.", 1, as_json)
         message, status = _known(error)
         if message is None:
             raise

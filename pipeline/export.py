@@ -21,7 +21,8 @@ from pipeline.errors import UsageError
 from pipeline.files import find, is_named, matches
 from pipeline.settings import Settings
 from pipeline.skill import by_rules
-from pipeline.store import AccountNight, Night, book, catalogue, published, reading
+from pipeline.store.connection import reading
+from pipeline.store.nights import AccountNight, Night, book, catalogue, published
 from pipeline.wording import all_sentences
 
 __all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination"]

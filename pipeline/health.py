@@ -8,21 +8,29 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 from models.errors import ModelRefusal, NoChampion, TrackingFailed, UnusableScorer
 from models.registry import load_champion
 from models.transformer import Transformer
 from pipeline.amounts import STYLES
 from pipeline.errors import ExpectedError, FailedError, StoreMissing, UsageError
 from pipeline.files import find
+from pipeline.ledger import LastRun, last_run
 from pipeline.sections import SqlSource
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
-from pipeline.store import Night, connect, night, reading
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import Night, night
 
-__all__ = ["Finding", "Health", "examine"]
+__all__ = ["Finding", "Health", "examine", "file_system"]
 
 _PACKAGES: Final = ("duckdb", "ibis-framework", "lightgbm", "mlflow", "pandas", "scikit-learn", "shap")
 _LEAST_FREE_BYTES: Final = 2_000_000_000
+_NETWORKS: Final = frozenset(
+    {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def examine(config: Path, max_age: str | None, now: datetime) -> Health:
     findings.append(_tables(settings))
     if settings.sentiment.model:
         findings.append(_scorer(settings))
-    findings += [_champion(settings), _store(settings, oldest, now), _disk(settings)]
+    findings += [_champion(settings), *_place(settings), *_store(settings, oldest, now), _disk(settings)]
     return Health(tuple(findings))
 
 
@@ -131,18 +139,60 @@ def _champion(settings: Settings) -> Finding:
     return Finding("champion", True, f"version {version}, trained on snapshots to {model.about['last_as_of']}")
 
 
-def _store(settings: Settings, oldest: timedelta | None, now: datetime) -> Finding:
-    engine = connect(settings.located(settings.store.url))
+def _store(settings: Settings, oldest: timedelta | None, now: datetime) -> list[Finding]:
+    try:
+        engine = connect(settings.located(settings.store.url))
+    except UsageError as error:
+        return [Finding("store", False, str(error))]
     try:
         with reading(engine) as connection:
             shown = night(connection)
+            last = last_run(connection)
     except ExpectedError as error:
-        return Finding("store", False, str(error), is_missing=isinstance(error, StoreMissing))
+        return [Finding("store", False, str(error), is_missing=isinstance(error, StoreMissing))]
     finally:
         engine.dispose()
     if shown is None:
-        return Finding("store", False, "no night is published yet. Run: churn score", is_missing=True)
-    return _night(shown, settings, oldest, now)
+        found = Finding("store", False, "no night is published yet. Run: churn score", is_missing=True)
+    else:
+        found = _night(shown, settings, oldest, now)
+    return [found] if last is None else [found, _last(last)]
+
+
+def _last(run: LastRun) -> Finding:
+    """How the run ended that began last."""
+    which = f"the night of {run.as_of}, begun {run.started_at:%Y-%m-%d %H:%M} UTC,"
+    if run.outcome is None:
+        return Finding("last run", run.is_running, f"{which} {'is running' if run.is_running else 'was killed'}")
+    why = "" if run.message is None else f": {run.message.splitlines()[0]}"
+    told = {"published": "was published", "refused": "was refused", "ended": "was ended", "failed": "failed"}
+    return Finding("last run", run.outcome == "published", f"{which} {told[run.outcome]}{why}")
+
+
+def _place(settings: Settings) -> list[Finding]:
+    """SQLite's shared memory and locks do not reach over a network: files there lose what is written."""
+    try:
+        address = make_url(settings.located(settings.store.url))
+    except ArgumentError:
+        return []  # which is told of the store
+    if address.drivername.partition("+")[0] != "sqlite" or address.database is None:
+        return []
+    kind = file_system(Path(address.database).parent, Path("/proc/self/mounts").read_text(encoding="utf-8"))
+    if kind not in _NETWORKS:
+        return []
+    told = f"{address.database} lies on a network file system ({kind}), where SQLite loses what is written. Set [store]"
+    return [Finding("place", False, f"{told} url to a local disk, or use PostgreSQL.")]
+
+
+def file_system(folder: Path, mounts: str) -> str | None:
+    """The kind of the file system that a folder lies on, by the lines of /proc/self/mounts; None where none is told."""
+    found: tuple[str | None, int] = None, -1
+    for line in mounts.splitlines():
+        _, point, kind, *_ = line.split(" ")
+        point = point.encode().decode("unicode_escape")  # a blank in it is written as four characters
+        if folder.resolve().is_relative_to(point) and len(point) >= found[1]:
+            found = kind, len(point)
+    return found[0]
 
 
 def _night(shown: Night, settings: Settings, oldest: timedelta | None, now: datetime) -> Finding:

@@ -19,8 +19,8 @@ from features.build import Recipe
 from features.cohort import terms
 from features.timeline import Moment
 from features.versions import History
-from pipeline.schema import INPUTS
-from pipeline.store import Night
+from pipeline.store.nights import Night
+from pipeline.store.schema import INPUTS
 
 __all__ = ["EDITED", "Inputs", "inputs", "parts", "stored_inputs"]
 

@@ -24,16 +24,17 @@ from models.errors import ModelRefusal, TrackingFailed
 from models.evaluate import Evaluation, evaluate
 from models.expected_skill import expected_skill
 from models.lists import listed
-from models.registry import load_version
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.freshness import lost_days, stale_tables
 from pipeline.inputs import stored_inputs
+from pipeline.kept_models import model_of
 from pipeline.run_log import RunLog
-from pipeline.schema import PUBLISHED, SCORES
 from pipeline.settings import Settings
 from pipeline.skill import by_rules
 from pipeline.sources import history, open_sources
-from pipeline.store import Night, connect, night, published, reading
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import Night, night, published
+from pipeline.store.schema import PUBLISHED, SCORES
 from pipeline.violation import Violation
 
 __all__ = ["Monitored", "monitor"]
@@ -249,7 +250,7 @@ def _judged(
 def _model(of: Night, settings: Settings) -> ChurnModel | None:
     """The model of a night, where it is there still and kept a reference."""
     try:
-        found = load_version(int(of.model_version), **settings.registry())
+        found = model_of(of, settings)
     except (ModelRefusal, TrackingFailed, ValueError):
         return None
     digest = of.headline.get("model_digest")  # a registry that was set up anew counts from 1 again

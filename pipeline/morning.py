@@ -10,9 +10,10 @@ from rich.cells import cell_len, set_cell_size
 from sqlalchemy import Engine
 
 from pipeline.amounts import STYLES, Language, money_word, plain_odds
-from pipeline.schema import UNSCORED
 from pipeline.skill import by_rules, skill_line
-from pipeline.store import AccountNight, Entry, Night, account, catalogue, most_at_stake, night, reading
+from pipeline.store.connection import reading
+from pipeline.store.nights import AccountNight, Entry, Night, account, catalogue, most_at_stake, night
+from pipeline.store.schema import UNSCORED
 from pipeline.wording import all_sentences, top_sentences, weight
 
 __all__ = ["account_page", "account_record", "list_page", "list_record"]

@@ -12,35 +12,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.build import Recipe, catalogue
-from features.contract import RECORDED_AT
 from features.outages import coverage
-from features.versions import History
 from models.churn_model import ChurnModel
 from models.reasons import Reasons
-from models.registry import load_champion
-from pipeline.agreement import refuse_other_question, refuse_other_scorer
+from pipeline.agreement import see
 from pipeline.book import make_book
 from pipeline.caveats import caveats, hindsight
 from pipeline.checks import check_contract, refuse_fatal
+from pipeline.ending import endable
 from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
 from pipeline.freshness import lost_days, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
-from pipeline.judgements import Progress
-from pipeline.learned_tone import use_tone
-from pipeline.publication import Run, publish, refuse_store
+from pipeline.kept_models import champion
+from pipeline.ledger import Entry, recorded
+from pipeline.publication import Run, publish
 from pipeline.run_log import RunLog
-from pipeline.schema import UNSCORED
 from pipeline.settings import Settings
-from pipeline.sources import Opened, history, open_sources
-from pipeline.store import connect
-from pipeline.ticket_words import add_sentiment
+from pipeline.sources import open_sources
+from pipeline.store.connection import connect, retried
+from pipeline.store.lease import Lease, leased
+from pipeline.store.schema import UNSCORED
 from pipeline.tonight import tonight
-from pipeline.violation import Violation
 from pipeline.week_before import with_changes
 
-__all__ = ["NightDone", "run_night", "see"]
+__all__ = ["NightDone", "run_night"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ class _Seen:
     version: int
     known: pd.DataFrame
     saw: Inputs
-    violations: list[Violation]
+    warnings: tuple[str, ...]
     used_on: date | None
 
 
@@ -80,7 +76,8 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
     Raises
     ------
     FailedError
-        When the night is today's and its rows may still be arriving.
+        When the night is today's and its rows may still be arriving; while another run is writing to the store; when
+        it is told to end, or takes too long.
     RefusedError
         When the contract is broken, the tables end too early, or tables, settings and model do not fit. What readers
         see stays as it was.
@@ -92,40 +89,54 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
     _refuse_early(settings, day, now)
     engine = connect(settings.located(settings.store.url))
     try:
-        refuse_store(engine)
-        seen = _look(settings, day, log)
-        model = seen.model
-        log.step("risk and reasons")
-        book, contradicting_share = _book(seen.known, model, settings, day)
-        book, since = with_changes(book, seen.saw, model, day, engine, settings, log)
-        log.step("publish")
-        warnings = (*(violation.told() for violation in seen.violations), *caveats(settings, model, day))
-        for warning in warnings:
-            log.note(f"warning: {warning}")
-        run = Run(
-            run_id=log.run_id,
-            as_of=day,
-            model_version=str(seen.version),
-            started_at=now,
-            settings_digest=_digest(settings),
-            headline=_headline(book, model, settings, seen.used_on, contradicting_share)
-            | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
-            warnings=warnings,
-        )
-        records = {feature.name: feature.as_record() for feature in model.catalogue}
-        shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
-        publish(engine, run, book, shown, finished_at=datetime.now(UTC), inputs=parts(seen.saw))
-        exported = 0
-        if out is not None:
-            log.step(f"write {out.name}")
-            exported = export_night(engine, out, as_of=day)
+        with (
+            endable(settings.run.hours_at_most) as ending,
+            leased(engine, log.note) as lease,
+            recorded(lease, log, "score", as_of=day, started_at=now, settings_digest=_digest(settings)) as entry,
+        ):
+            ending.at_last = lease.release
+            return _night(settings, day, now, out, log, lease, entry)
     finally:
         engine.dispose()
+
+
+def _night(
+    settings: Settings, day: date, now: datetime, out: Path | None, log: RunLog, lease: Lease, entry: Entry
+) -> NightDone:
+    """The night of who holds the lease."""
+    seen = _look(settings, day, log, lease)
+    model = seen.model
+    entry.rows_in, entry.model_version = seen.saw.rows_known, str(seen.version)
+    log.step("risk and reasons")
+    book, contradicting_share = _book(seen.known, model, settings, day)
+    book, since = with_changes(book, seen.saw, model, day, lease.engine, settings, log)
+    log.step("publish")
+    warnings = (*seen.warnings, *caveats(settings, model, day))
+    for warning in warnings:
+        log.note(f"warning: {warning}")
+    run = Run(
+        run_id=log.run_id,
+        as_of=day,
+        model_version=str(seen.version),
+        started_at=now,
+        settings_digest=_digest(settings),
+        headline=_headline(book, model, settings, seen.used_on, contradicting_share)
+        | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
+        warnings=warnings,
+    )
+    records = {feature.name: feature.as_record() for feature in model.catalogue}
+    shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
+    publish(lease, run, book, shown, finished_at=datetime.now(UTC), inputs=parts(seen.saw))
+    entry.rows_out = len(book)
+    exported = 0
+    if out is not None:
+        log.step(f"write {out.name}")
+        exported = retried(lambda: export_night(lease.engine, out, as_of=day))
     counts = dict(Counter(book["state"]))
     return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, exported, log.finish())
 
 
-def _look(settings: Settings, day: date, log: RunLog) -> _Seen:
+def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
     """Read and check the tables, and build what the champion reads."""
     log.step("read and check the tables")
     opened = open_sources(settings)
@@ -133,15 +144,16 @@ def _look(settings: Settings, day: date, log: RunLog) -> _Seen:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)
         log.step("load the champion")
-        model, version = load_champion(**settings.registry())
+        live = champion(lease, settings)
         log.step("features of tonight")
-        past, recipe = see(opened, settings, model, log.step)
+        past, recipe = see(opened, settings, live.model, log.step)
         moment = past.rules.moment(day)
         covered = coverage(past)
         violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
         known = tonight(past, moment, recipe, covered)
         used_on = max(covered.days("usage", moment), default=None)
-        return _Seen(model, version, known, inputs(past, moment, known, recipe), violations, used_on)
+        warnings = (*filter(None, [live.warning]), *(violation.told() for violation in violations))
+        return _Seen(live.model, live.version, known, inputs(past, moment, known, recipe), warnings, used_on)
     finally:
         opened.close()
 
@@ -155,41 +167,6 @@ def _refuse_early(settings: Settings, day: date, now: datetime) -> None:
             f"arrival_hours = {settings.data.arrival_hours}); it is {now:%H:%M}. Run again then, or score the night "
             f"before: churn score --as-of {day - timedelta(days=1)}."
         )
-
-
-def see(
-    opened: Opened, settings: Settings, model: ChurnModel, progress: Progress | None = None
-) -> tuple[History, Recipe]:
-    """The tables, seen as the model's training saw them; `progress` is told how many new texts were judged.
-
-    Raises
-    ------
-    RefusedError
-        When the settings ask another question than the model answers, or its tables, columns or ticket scorer are gone.
-    """
-    remembered = model.about
-    refuse_other_question(settings, model)
-    refuse_other_scorer(add_sentiment(opened, settings, progress), model)
-    if model.tone is not None:
-        use_tone(opened, settings, model.tone, progress)
-    for name in remembered["versioned"]:
-        if name in opened.tables and RECORDED_AT not in opened.tables[name].columns:
-            raise RefusedError(
-                f"The champion learned from versions of {name}, but tonight the table has no {RECORDED_AT}. Bring the "
-                "column back, or train without it: churn train."
-            )
-    past = history(opened, settings, remembered["versioned"])
-    groups = {group: tuple(patterns) for group, patterns in remembered["page_groups"].items()}
-    further, kinds = remembered["categories"], tuple(remembered["events"])
-    possible = {feature.name for feature in catalogue(past, groups, categories=further, kinds=kinds)}
-    gone = [feature for feature in model.catalogue if feature.name not in possible]
-    if gone:
-        needs = sorted({column for feature in gone for column in feature.needs if not past.may_teach(column)})
-        raise RefusedError(
-            f"The champion needs {', '.join(needs)}, which the tables of tonight do not have ({len(gone)} of "
-            f"{len(model.catalogue)} features). Bring the columns back, or train without them: churn train."
-        )
-    return past, Recipe(model.catalogue, groups, kinds)
 
 
 def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date) -> tuple[pd.DataFrame, float]:

@@ -18,6 +18,7 @@ from pipeline.collected import Collected, collect
 from pipeline.contest import Verdict, contest, incumbent, why_not_tonight
 from pipeline.errors import FailedError, RefusedError, UsageError
 from pipeline.fitted import Fitted, as_twin, measure
+from pipeline.kept_models import copy_champion
 from pipeline.papers import draw_plots, setting_of, write_card
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
@@ -130,14 +131,19 @@ def crown(version: int, winner: Fitted, verdict: Verdict, collected: Collected, 
             f"Version {now} was made the champion meanwhile, with which version {version} was not compared. To hold "
             f"it against that one: churn promote {version}."
         )
-    promote(version, **kept, why="; ".join(verdict.decision.reasons))
+    _make_champion(version, "; ".join(verdict.decision.reasons), settings, log)
     return version
 
 
-def use_rules(version: int, settings: Settings, *, why: str) -> None:
+def use_rules(version: int, settings: Settings, log: RunLog, *, why: str) -> None:
     """Make a version of rules the champion, where no learned one was better, and keep why."""
     keep_decision(version, {"decision": {"promotes": True, "reasons": [why]}}, **settings.registry())
+    _make_champion(version, why, settings, log)
+
+
+def _make_champion(version: int, why: str, settings: Settings, log: RunLog) -> None:
     promote(version, **settings.registry(), why=why)
+    copy_champion(settings, log.note)
 
 
 def _tested(model: ChurnModel, collected: Collected, settings: Settings, log: RunLog) -> Backtest | None:
@@ -169,7 +175,7 @@ def promote_version(
             raise UsageError("A forced promotion needs a reason, which is kept with it: --force --why 'the reason'.")
         load_version(version, **kept)
         keep_decision(version, {"decision": {"promotes": True, "reasons": [why]}, "forced": True}, **kept)
-        promote(version, **kept, why=f"forced: {why}")
+        _make_champion(version, f"forced: {why}", settings, log)
         return Promoted(version, former, f"forced, {why}")
     challenger = load_version(version, **kept)
     collected = collect(settings, as_of, log)
@@ -182,7 +188,7 @@ def promote_version(
                 f"Version {version} is made of rules; they take the place of a learned model by force alone: "
                 f"churn promote {version} --force --why 'the reason'."
             )
-        use_rules(version, settings, why="no learned model is in use")
+        use_rules(version, settings, log, why="no learned model is in use")
         return Promoted(version, former, "no learned model is in use")
     tested = measure(collected, settings, log, like=challenger) if is_starter(against.model) else None
     fitted = Fitted(challenger, tested)
@@ -200,9 +206,10 @@ def promote_version(
     return Promoted(live, former, "; ".join(verdict.decision.reasons), verdict, changes)
 
 
-def go_back(settings: Settings, why: str | None) -> Promoted:
+def go_back(settings: Settings, why: str | None, log: RunLog) -> Promoted:
     """The whole of `churn rollback`. Raises `NoVersion` where there was no champion before this one."""
     told = f"rolled back: {why}" if why else "rolled back"
     gone, back = roll_back(**settings.registry(), why=told)
+    copy_champion(settings, log.note)
     # Who was rolled back is no longer among those that one goes back to.
     return Promoted(back, gone, told, back=f"churn promote {gone}")

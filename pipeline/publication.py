@@ -2,7 +2,8 @@
 
 Rows are staged in batches under a run of their own that nothing points to. What was stored is checked, and one short
 transaction then makes the pointer of that night name the new run. A process that dies before that has changed nothing
-that readers see; what it left behind is removed by the next publication.
+that readers see; what it left behind is removed by the next publication. Each transaction asks for the lease, so a run
+that was taken for dead writes nothing more when it wakes.
 """
 
 import hashlib
@@ -16,11 +17,12 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
 
-from pipeline.errors import RefusedError, StoreMissing
-from pipeline.schema import CATALOGUES, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
-from pipeline.store import prepare, reading, writing
+from pipeline.errors import RefusedError, StoreError
+from pipeline.store.connection import reading, retried
+from pipeline.store.lease import Lease, LeaseLost
+from pipeline.store.schema import CATALOGUES, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
 
 __all__ = [
     "NIGHTS_WITH_INPUTS",
@@ -30,7 +32,6 @@ __all__ = [
     "clean",
     "flip",
     "publish",
-    "refuse_store",
     "stage",
 ]
 
@@ -58,14 +59,8 @@ class Run:
     warnings: tuple[str, ...] = ()
 
 
-def refuse_store(engine: Engine) -> None:
-    """Raise before minutes of work what `publish` would raise after them: `StoreError`, `StoreOutdated`."""
-    with suppress(StoreMissing), reading(engine):
-        pass
-
-
 def publish(
-    engine: Engine,
+    lease: Lease,
     run: Run,
     book: pd.DataFrame,
     catalogue: Mapping[str, Any],
@@ -91,17 +86,20 @@ def publish(
 
     Raises
     ------
+    LeaseLost
+        When another run took over meanwhile.
     PublicationRefused
-        When rows are missing, the numbers of an account do not add up, or another publication removed this run.
+        When rows are missing, or the numbers of an account do not add up.
     """
-    stage(engine, run, book, catalogue, inputs=inputs, batch_rows=batch_rows)
-    check_staged(engine, run, expected=len(book))
-    flip(engine, run, finished_at=finished_at)
-    clean(engine, batch_rows=batch_rows)
+    stage(lease, run, book, catalogue, inputs=inputs, batch_rows=batch_rows)
+    retried(lambda: check_staged(lease.engine, run, expected=len(book)))
+    retried(lambda: flip(lease, run, finished_at=finished_at))
+    with suppress(StoreError, LeaseLost):  # the night is out; the next one cleans up as well
+        retried(lambda: clean(lease, batch_rows=batch_rows))
 
 
 def stage(
-    engine: Engine,
+    lease: Lease,
     run: Run,
     book: pd.DataFrame,
     catalogue: Mapping[str, Any],
@@ -111,37 +109,40 @@ def stage(
 ) -> None:
     """Write the night's rows where no reader looks, in transactions of `batch_rows`, and one for each part of `inputs`.
 
-    Makes a store that is missing.
+    Raises `LeaseLost`.
     """
-    prepare(engine)
     text = _json(catalogue, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    with writing(engine) as connection:
-        if connection.execute(select(CATALOGUES.c.digest).where(CATALOGUES.c.digest == digest)).first() is None:
-            connection.execute(insert(CATALOGUES).values(digest=digest, record=text))
-        connection.execute(
-            insert(RUNS).values(
-                run_id=run.run_id,
-                as_of=run.as_of,
-                model_version=run.model_version,
-                catalogue=digest,
-                status="staged",
-                started_at=run.started_at,
-                accounts=len(book),
-                settings_digest=run.settings_digest,
-                headline=_json(run.headline),
-                warnings=_json(run.warnings),
-            )
-        )
+    header = {
+        "run_id": run.run_id,
+        "as_of": run.as_of,
+        "model_version": run.model_version,
+        "catalogue": hashlib.sha256(text.encode()).hexdigest(),
+        "status": "staged",
+        "started_at": run.started_at,
+        "accounts": len(book),
+        "settings_digest": run.settings_digest,
+        "headline": _json(run.headline),
+        "warnings": _json(run.warnings),
+    }
+    _insert(lease, CATALOGUES, [{"digest": header["catalogue"], "record": text}])
+    _insert(lease, RUNS, [header])
     rows = _rows(run.run_id, book)
     while batch := list(islice(rows, batch_rows)):
-        with writing(engine) as connection:
-            _refuse_removed(connection, run)
-            connection.execute(insert(SCORES), batch)
+        _insert(lease, SCORES, batch)
     for part, content in enumerate(inputs):
-        with writing(engine) as connection:
-            _refuse_removed(connection, run)
-            connection.execute(insert(INPUTS).values(run_id=run.run_id, part=part, content=content))
+        _insert(lease, INPUTS, [{"run_id": run.run_id, "part": part, "content": content}])
+
+
+def _insert(lease: Lease, table: Table, rows: list[dict[str, Any]]) -> None:
+    """The rows in one transaction, all or none; tried again where it was lost, unless they are there by then."""
+
+    def insert_unless_there() -> None:
+        with lease.writing() as connection:
+            first = [column == rows[0][column.name] for column in table.primary_key]
+            if connection.execute(select(*table.primary_key).where(*first)).first() is None:
+                connection.execute(insert(table), rows)
+
+    retried(insert_unless_there)
 
 
 def check_staged(engine: Engine, run: Run, *, expected: int) -> None:
@@ -159,18 +160,16 @@ def check_staged(engine: Engine, run: Run, *, expected: int) -> None:
             SCORES.c.families,
             SCORES.c.reasons,
         )
-        staged = connection.execute(
-            select(*columns).where(SCORES.c.run_id == run.run_id).order_by(SCORES.c.account_id),
-            execution_options={"yield_per": BATCH_ROWS},
-        )
+        wanted = select(*columns).where(SCORES.c.run_id == run.run_id).order_by(SCORES.c.account_id)
         found = 0
-        for rows in staged.partitions():
-            found += len(rows)
-            _check_sums([row for row in rows if row.state not in UNSCORED])
+        with connection.execute(wanted, execution_options={"yield_per": BATCH_ROWS}) as staged:
+            for rows in staged.partitions():
+                found += len(rows)
+                _check_sums([row for row in rows if row.state not in UNSCORED])
     if found != expected:
         raise PublicationRefused(
             f"{found:,} rows of the night of {run.as_of} were staged, {expected:,} were expected; readers keep what "
-            "they had. Another run may be publishing at the same time: run again when it is done."
+            "they had. This is a fault of the product or of the store: run again, and tell it if it comes again."
         )
 
 
@@ -198,14 +197,18 @@ def _check_sums(rows: list[Any]) -> None:
             )
 
 
-def flip(engine: Engine, run: Run, *, finished_at: datetime) -> None:
-    """Make readers see this run: one short transaction, in which the run it replaces becomes superseded."""
-    with writing(engine) as connection:
-        _refuse_removed(connection, run)
+def flip(lease: Lease, run: Run, *, finished_at: datetime) -> None:
+    """Make readers see this run: one short transaction, in which the run it replaces becomes superseded.
+
+    Raises `LeaseLost`.
+    """
+    with lease.writing() as connection:
         mine = RUNS.c.run_id == run.run_id
         connection.execute(update(RUNS).where(mine).values(status="published", finished_at=finished_at))
         pointer = PUBLISHED.c.as_of == run.as_of
         former = connection.execute(select(PUBLISHED.c.run_id).where(pointer)).scalar()
+        if former == run.run_id:
+            return  # done, and the answer was lost
         if former is None:
             connection.execute(insert(PUBLISHED).values(as_of=run.as_of, run_id=run.run_id))
         else:
@@ -213,40 +216,29 @@ def flip(engine: Engine, run: Run, *, finished_at: datetime) -> None:
             connection.execute(update(RUNS).where(RUNS.c.run_id == former).values(status="superseded"))
 
 
-def clean(engine: Engine, *, batch_rows: int = BATCH_ROWS) -> None:
+def clean(lease: Lease, *, batch_rows: int = BATCH_ROWS) -> None:
     """Remove every run that is not published (replaced ones, and what dead ones left), and what old nights saw.
 
-    A run that is still staging cannot be told from a dead one. It is marked before its rows go, so that its own flip is
-    refused, and nothing half removed can ever be published. All of it is done in small transactions.
+    Who holds the lease is alone, so what is staged by others is of dead ones. It is done in small transactions.
     """
-    with writing(engine) as connection:
-        connection.execute(update(RUNS).where(RUNS.c.status == "staged").values(status="abandoned"))
+    with lease.writing() as connection:
         unwanted = connection.execute(select(RUNS.c.run_id).where(RUNS.c.status != "published")).scalars().all()
         newest = select(PUBLISHED.c.run_id).order_by(PUBLISHED.c.as_of.desc()).limit(NIGHTS_WITH_INPUTS)
         of_others = select(INPUTS.c.run_id, INPUTS.c.part).where(INPUTS.c.run_id.not_in(newest))
         parts = connection.execute(of_others).all()
     for run_id, part in parts:
-        with writing(engine) as connection:
+        with lease.writing() as connection:
             connection.execute(delete(INPUTS).where(INPUTS.c.run_id == run_id, INPUTS.c.part == part))
     for run_id in unwanted:
         removed = batch_rows
         while removed == batch_rows:
-            with writing(engine) as connection:
+            with lease.writing() as connection:
                 removed = _remove_some(connection, run_id, batch_rows)
                 if removed < batch_rows:
                     connection.execute(delete(RUNS).where(RUNS.c.run_id == run_id))
-    with writing(engine) as connection:
+    with lease.writing() as connection:
         used = select(RUNS.c.catalogue)
         connection.execute(delete(CATALOGUES).where(CATALOGUES.c.digest.not_in(used)))
-
-
-def _refuse_removed(connection: Connection, run: Run) -> None:
-    status = connection.execute(select(RUNS.c.status).where(RUNS.c.run_id == run.run_id).with_for_update()).scalar()
-    if status != "staged":
-        raise PublicationRefused(
-            f"The staged rows of the night of {run.as_of} are gone: another run published meanwhile and removed them. "
-            "Readers see that one; run again if this one is wanted."
-        )
 
 
 def _remove_some(connection: Connection, run_id: str, rows: int) -> int:

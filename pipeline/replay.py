@@ -18,17 +18,18 @@ from sqlalchemy import Connection, func, select
 from features.cohort import states
 from features.versions import History
 from models.churn_model import ChurnModel
-from models.registry import load_version
+from pipeline.agreement import see
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.differences import Difference, differences
 from pipeline.errors import RefusedError, UsageError
 from pipeline.inputs import EDITED, Inputs, inputs, stored_inputs
-from pipeline.nightly import see
+from pipeline.kept_models import model_of
 from pipeline.run_log import RunLog
-from pipeline.schema import INPUTS, PUBLISHED, SCORES
 from pipeline.settings import Settings
 from pipeline.sources import open_sources
-from pipeline.store import Night, connect, published, reading
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import Night, published
+from pipeline.store.schema import INPUTS, PUBLISHED, SCORES
 from pipeline.tonight import tonight
 
 __all__ = ["Effect", "Finding", "Replay", "replay"]
@@ -132,14 +133,14 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
     UsageError
         When that night was never published, or what it saw is kept no longer.
     ModelRefusal
-        When the registry has no such version of the model any more.
+        When neither store nor registry has that model any more.
     RefusedError
         When that version is another model by now, or tables and settings do not fit it.
     """
     log.step("read what the night saw")
     shown, then, log_odds = _stored(settings, as_of)
     log.step("load its model")
-    model = load_version(int(shown.model_version), **settings.registry())
+    model = model_of(shown, settings)
     _refuse_another_model(model, shown, then.frame, log_odds)
     log.step("read and check the tables")
     opened = open_sources(settings)

@@ -5,18 +5,19 @@ Standard output belongs to the answer.
 
 import json
 import logging
+import resource
 import sys
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["RunLog", "open_log"]
+__all__ = ["RunLog", "Step", "open_log"]
 
 _LOGGER: Final = logging.getLogger("churn")
 
@@ -35,6 +36,14 @@ class _JsonLines(logging.Formatter):
         return json.dumps(content | getattr(record, "data", {}), ensure_ascii=False, default=str)
 
 
+class Step(NamedTuple):
+    """A step that has ended, and the most memory that the process had held by then."""
+
+    name: str
+    seconds: float
+    peak_gb: float
+
+
 class RunLog:
     """Tells the steps of one run as they begin and end."""
 
@@ -43,7 +52,7 @@ class RunLog:
         self._bars = bars
         self._begun = time.monotonic()
         self._open: tuple[str, float, TaskID | None] | None = None
-        self.seconds: dict[str, float] = {}
+        self.steps: list[Step] = []
 
     def step(self, name: str, done: int = 0, total: int = 0) -> None:
         """A step begins, or has come so far."""
@@ -66,7 +75,8 @@ class RunLog:
             return
         name, begun, task = self._open
         seconds = round(time.monotonic() - begun, 2)
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        self.steps.append(Step(name, seconds, round(peak, 3)))
         if self._bars is not None and task is not None:
             total = self._bars.tasks[task].total or 1
             self._bars.update(task, completed=total, total=total)

@@ -219,7 +219,8 @@ class Engine(Section):
 
 
 class Run(Section):
-    """A fixed today, for demonstrations and reproductions."""
+    """How a run is run: how long at most, and with which day as today, for demonstrations and reproductions."""
 
+    hours_at_most: float = Field(default=12.0, ge=0, le=1000)
     as_of: date | None = None
     demo: bool = False

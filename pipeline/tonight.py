@@ -1,5 +1,8 @@
 """Tonight: everybody there is to speak of, with all that is known of them."""
 
+import re
+from typing import Final
+
 import ibis
 import pandas as pd
 
@@ -11,6 +14,9 @@ from features.versions import History
 
 __all__ = ["tonight"]
 
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_LONGEST: Final = 200
+
 
 def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | None = None) -> pd.DataFrame:
     """Everyone who is a customer or lapsed lately, with name, owner and features. Sorted by `account_id`."""
@@ -21,4 +27,11 @@ def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | N
     features = build(past, moment, recipe, covered).drop("state", "since", "last_day")
     rows = everyone.left_join(features, "account_id").drop("account_id_right")
     frame: pd.DataFrame = rows.order_by("account_id").to_pandas()
-    return frame.assign(root_id=frame["root_id"].fillna(frame["account_id"]))
+    shown = {name: _printable(frame[name]) for name in about}
+    return frame.assign(root_id=frame["root_id"].fillna(frame["account_id"]), **shown)
+
+
+def _printable(text: pd.Series) -> pd.Series:
+    """Text that a terminal may print: it moves no cursor, turns no direction and fills no screen."""
+    one_line = text.astype("string").str.replace(_UNPRINTABLE, " ", regex=True).str.strip().str.slice(0, _LONGEST)
+    return one_line.astype(object).where(one_line.notna() & (one_line != ""), None)

@@ -123,7 +123,7 @@ def train(settings: Settings, as_of: date | None, log: RunLog, *, promotes: bool
     if against.version is not None:
         return replace(trained, conclusion=f"{number}. Version {against.version} stays the champion: {why}.\n{force}")
     ruled = registered(by_rules(against.model, collected, settings), collected, settings)
-    use_rules(ruled.version, settings, why=f"no learned model was better: {why}")
+    use_rules(ruled.version, settings, log, why=f"no learned model was better: {why}")
     told = (
         f"{number}. It is not used: {why}.\nVersion {ruled.version} is the champion now: {against.model.about['note']}"
     )
@@ -150,5 +150,5 @@ def _by_rules_alone(
         return replace(trained, conclusion=f"{number}. Version {against.version}, a learned model, stays the champion.")
     if not promotes:
         return replace(trained, conclusion=f"{number}. Nothing was promoted: churn promote {made.version}")
-    use_rules(made.version, settings, why="too few have left to learn from")
+    use_rules(made.version, settings, log, why="too few have left to learn from")
     return replace(trained, champion=made.version, conclusion=f"{number}; it is the champion now.")

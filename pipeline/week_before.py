@@ -12,13 +12,14 @@ from sqlalchemy import Connection, Engine, func, select
 from models.changes import changes
 from models.churn_model import ChurnModel
 from models.errors import ColumnsDiffer, ModelRefusal, TrackingFailed
-from models.registry import load_version
 from pipeline.errors import StoreMissing
 from pipeline.inputs import Inputs, stored_inputs
+from pipeline.kept_models import model_of
 from pipeline.run_log import RunLog
-from pipeline.schema import PUBLISHED, SCORES
 from pipeline.settings import Settings
-from pipeline.store import Night, night, reading
+from pipeline.store.connection import reading, retried
+from pipeline.store.nights import Night, night
+from pipeline.store.schema import PUBLISHED, SCORES
 
 __all__ = ["CHANGES", "with_changes"]
 
@@ -50,7 +51,7 @@ def with_changes(
     and nobody has where there is no such night or its model is gone.
     """
     nothing = book.assign(**dict.fromkeys(CHANGES, np.nan)), None
-    former = _former(engine, day)
+    former = retried(lambda: _former(engine, day))
     if former is None:
         return nothing
     log.step("what changed")
@@ -58,7 +59,7 @@ def with_changes(
     after = book.set_index("account_id")["log_odds"].dropna()
     both = after.index.intersection(former.log_odds.index).intersection(former.saw.index).sort_values()
     if before is None:
-        log.note(f"What changed since {former.shown.as_of} is not told: the model of that night is gone.")
+        log.note(f"What changed since {former.shown.as_of} is not told: the model of that night is not to be had.")
     if before is None or both.empty:
         return nothing
     try:
@@ -101,12 +102,12 @@ def _night_before(connection: Connection, day: date) -> date | None:
 
 
 def _model(of: Night, present: ChurnModel, settings: Settings) -> ChurnModel | None:
-    """The model of a night; None where the registry no longer holds it."""
+    """The model of a night; None where neither store nor registry holds it any more."""
     digest = of.headline.get("model_digest")  # absent from nights that an older churn published
     if digest == present.digest:
         return present
     try:
-        found = load_version(int(of.model_version), **settings.registry())
+        found = model_of(of, settings)
     except (ModelRefusal, TrackingFailed, ValueError):
         return None
     return found if found.digest == digest else None

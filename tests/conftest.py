@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import settings
+from postgres_server import running_server
+from sqlalchemy import Engine
+
+from pipeline.store.connection import SCHEMA, connect
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -47,6 +52,33 @@ def engine() -> Iterator[Any]:
     opened = connect()
     yield opened
     Opened(opened).close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a database in a PostgreSQL server of this worker's own."""
+    with running_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store that is not there yet, in either database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'churn.db'}"
+    address: str = request.getfixturevalue("postgres")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+    return address
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Engine]:
+    """The same as an engine."""
+    engine = connect(store_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

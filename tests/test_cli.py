@@ -19,8 +19,10 @@ from sqlalchemy import select
 
 from pipeline.cli import main
 from pipeline.glossary import GLOSSARY
-from pipeline.schema import PUBLISHED, RUNS, UNSCORED
-from pipeline.store import book, connect, night, reading
+from pipeline.health import file_system
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import book, night
+from pipeline.store.schema import PUBLISHED, RUNS, UNSCORED
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = sorted(main.commands)
@@ -384,6 +386,37 @@ def test_doctor_tells_what_ails(trained_demo: Path, tmp_path: Path) -> None:
     without = churn("doctor", "-c", tmp_path / "churn.toml")
     assert 1 == without.exit_status
     assert "ILL   settings" in without.stdout
+
+
+def test_doctor_tells_how_the_last_run_ended(trained_demo: Path, tmp_path: Path) -> None:
+    """A refused night is no missing one: the list is still that of the night before, and somebody has to know why."""
+    shutil.copytree(trained_demo.parent, tmp_path / "company")
+    config = tmp_path / "company" / trained_demo.name
+    assert 3 == churn("score", "-c", config, env={"CHURN__DATA__USAGE": "nowhere/*.parquet"}).exit_status
+    ill = churn("doctor", "-c", config)
+    assert 1 == ill.exit_status
+    (line,) = (line for line in ill.stdout.splitlines() if line.startswith("ILL"))
+    assert re.search(r"last run +the night of 2026-11-02, begun \d{4}-\d\d-\d\d \d\d:\d\d UTC, was refused: ", line)
+    assert 0 == churn("score", "-c", config).exit_status
+    assert 0 == churn("doctor", "-c", config).exit_status
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/srv/churn", "nfs4"),
+        ("/srv/churn of acme/store", "cifs"),
+        ("/srv", "ext4"),
+        ("/srv/churners", "ext4"),
+        ("/opt/churn", "ext4"),
+    ],
+)
+def test_the_kind_of_a_file_system_is_that_of_the_nearest_mount(folder: str, kind: str) -> None:
+    """SQLite loses what it writes over a network, so doctor looks where its file lies."""
+    mounts = (
+        "/dev/sda1 / ext4 rw 0 0\nhost:/a /srv/churn nfs4 rw 0 0\n//host/b /srv/churn\\040of\\040acme cifs rw 0 0\n"
+    )
+    assert kind == file_system(Path(folder), mounts)
 
 
 def ailing(record: dict[str, list[dict[str, object]]]) -> list[object]:

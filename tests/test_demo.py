@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from command_line import SPARSE, Answer, churn, learned_demo
 
-from pipeline.store import book, connect, published, reading
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import book, published
 
 NIGHT = re.compile(
     r"Demo, night of Mon 2 Nov 2026 · (?P<accounts>[\d,]+) accounts(, besides ((?P<leaving>\d+) leaving)?( and )?"

@@ -11,16 +11,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, reason, run, scored
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, publish, reason, run, scored
 from sqlalchemy import Engine, update
 
 from pipeline.book import make_book
 from pipeline.errors import StoreError, StoreMissing, UsageError
 from pipeline.export import COLUMNS, FORMATS, Format, export_night, refuse_destination
-from pipeline.publication import publish
-from pipeline.schema import SCORES
 from pipeline.settings import Settings
-from pipeline.store import connect, writing
+from pipeline.store.connection import connect, writing
+from pipeline.store.schema import SCORES
 
 
 @pytest.fixture

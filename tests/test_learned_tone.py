@@ -24,10 +24,11 @@ from models.registry import load_champion
 from models.sentiment_model import SentimentModel, TooFewRatings, learn
 from models.succession import promote
 from models.transformer import Transformer
+from pipeline.agreement import see
 from pipeline.errors import RefusedError
 from pipeline.inspection import inspect
 from pipeline.learned_tone import learn_tone, rated_texts, use_tone
-from pipeline.nightly import run_night, see
+from pipeline.nightly import run_night
 from pipeline.past import Past, snapshot_frames
 from pipeline.run_log import open_log
 from pipeline.settings import Settings, read_settings

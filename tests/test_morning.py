@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from rich.cells import cell_len
-from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, reason, run, scored
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, publish, reason, run, scored
 from sqlalchemy import Engine
 
 from models.backtest import Backtest
@@ -18,9 +18,9 @@ from models.bootstrap import Figure
 from models.evaluate import Evaluation
 from pipeline.book import make_book
 from pipeline.morning import account_page, list_page
-from pipeline.publication import publish
 from pipeline.skill import skill_line, skill_table
-from pipeline.store import book, connect, night, reading
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import book, night
 
 HEADLINE: dict[str, Any] = {
     "currency": "EUR",

@@ -14,7 +14,7 @@ from pipeline.nightly import run_night
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
-from pipeline.store import connect
+from pipeline.store.connection import connect
 
 PAST = date(2026, 6, 1)
 LEARNS = [["train"], ["backtest"], ["check"]]

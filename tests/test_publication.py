@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, run, scored
-from sqlalchemy import Engine, func, select, update
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, publish, reason, run, scored
+from sqlalchemy import Engine, func, select, text, update
 
 from pipeline.book import make_book
 from pipeline.errors import StoreError, StoreMissing, StoreOutdated
@@ -23,22 +26,13 @@ from pipeline.publication import (
     check_staged,
     clean,
     flip,
-    publish,
-    refuse_store,
     stage,
 )
-from pipeline.schema import CATALOGUES, INPUTS, RUNS, SCORES, STORE_VERSION
-from pipeline.store import (
-    account,
-    book,
-    catalogue,
-    connect,
-    most_at_stake,
-    night,
-    prepare,
-    reading,
-    writing,
-)
+from pipeline.store.connection import SCHEMA, connect, reading, writing
+from pipeline.store.lease import SILENCE_SECONDS, Lease, leased
+from pipeline.store.making import prepare
+from pipeline.store.nights import account, book, catalogue, most_at_stake, night
+from pipeline.store.schema import CATALOGUES, INPUTS, LEASE, METADATA, REVISION, RUNS, SCORES, STORE_VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,10 +43,17 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Engine]:
+def in_file(path: Path) -> Iterator[Engine]:
+    """A store that is a file, for what only files can be."""
     engine = connect(f"sqlite:///{path}")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def lease(store: Engine) -> Iterator[Lease]:
+    with leased(store) as held:
+        yield held
 
 
 def put(store: Engine, run_id: str, accounts: int = 30, *, seed: int = 0, as_of: date = NIGHT) -> None:
@@ -113,6 +114,23 @@ def test_book_reads_in_its_order(store: Engine) -> None:
         leaving.rank,
         leaving.reasons,
     )
+
+
+def test_text_is_ordered_as_python_orders_it(store: Engine) -> None:
+    """By its characters' numbers, whatever language a database was set up for: a rank must not depend on that."""
+    ids = ["a-1", "B-1", "é", "A-10", "A-2", "中", "_", "Z"]
+    frame = scored(len(ids)).assign(account_id=ids, root_id=ids, owner=list(reversed(ids)), risk=0.5, log_odds=0.0)
+    frame["families"] = [{"usage": 3.0} for _ in ids]
+    frame["reasons"] = [[reason("other", "rest", None, 3.0)] for _ in ids]
+    made = make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT)
+    publish(store, run("r1"), made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        header = night(connection)
+        assert header is not None
+        found = [each.owner for each in book(connection, header)]
+        at_stake = [each.worst.account_id for each in most_at_stake(connection, header, 10)]
+    assert sorted(ids) == found
+    assert len(ids) == len(at_stake)
 
 
 def test_most_at_stake_are_entries_of_all_books(store: Engine) -> None:
@@ -197,7 +215,8 @@ def test_an_old_night_keeps_its_catalogue_when_version_numbers_start_again(store
         assert [90, 60] == [catalogue(connection, each)["horizon_days"] for each in (newest, oldest)]
     with writing(store) as connection:
         connection.execute(update(RUNS).where(RUNS.c.run_id == "new").values(catalogue=oldest.catalogue))
-    clean(store)
+    with leased(store) as lease:
+        clean(lease)
     with store.connect() as connection:
         assert connection.execute(select(func.count()).select_from(CATALOGUES)).scalar() == 1, "unused ones go"
 
@@ -213,20 +232,10 @@ def test_what_a_night_saw_comes_and_goes_with_it(store: Engine) -> None:
     publish(store, run("r1"), booked(3), CATALOGUE, finished_at=NOW, inputs=[b"one", b"two"])
     assert {"r1": [b"one", b"two"]} == saw(store)
     dead = run("dead", as_of=NIGHT + timedelta(days=1))
-    stage(store, dead, booked(3), CATALOGUE, inputs=[b"unseen"])
+    with leased(store) as lease:
+        stage(lease, dead, booked(3), CATALOGUE, inputs=[b"unseen"])
     publish(store, run("r2"), booked(3), CATALOGUE, finished_at=NOW, inputs=iter([b"three"]))
     assert {"r2": [b"three"]} == saw(store)
-
-
-def test_staging_what_it_saw_stops_when_its_run_was_removed(store: Engine) -> None:
-    def interrupted() -> Iterator[bytes]:
-        yield b"one"
-        put(store, "first", seed=1)
-        yield b"two"
-
-    with pytest.raises(PublicationRefused, match="another run published meanwhile"):
-        publish(store, run("late"), booked(3), CATALOGUE, finished_at=NOW, inputs=interrupted())
-    assert {} == saw(store)
 
 
 def test_what_old_nights_saw_goes_and_they_stay(store: Engine) -> None:
@@ -273,46 +282,13 @@ def test_numbers_that_do_not_add_up_are_refused(store: Engine, law: str, column:
     assert count(store, "scores") == 30, "what the refused run left is gone"
 
 
-def test_missing_rows_are_refused(store: Engine) -> None:
+def test_missing_rows_are_refused(store: Engine, lease: Lease) -> None:
     """A night that lost rows on the way to the store is not published."""
-    prepare(store)
-    stage(store, run("short"), booked(30), CATALOGUE)
+    stage(lease, run("short"), booked(30), CATALOGUE)
     with writing(store) as connection:
         connection.execute(SCORES.delete().where(SCORES.c.account_id == "A-00003"))
     with pytest.raises(PublicationRefused, match=r"29 rows .* were staged, 30 were expected"):
         check_staged(store, run("short"), expected=30)
-
-
-def test_a_run_whose_rows_were_removed_cannot_publish(store: Engine) -> None:
-    """Two nights at once: the second to arrive finds its rows gone, and says so, at each step."""
-    late = run("late")
-    stage(store, late, booked(30), CATALOGUE)
-    put(store, "first", seed=1)
-    with pytest.raises(PublicationRefused, match="another run published meanwhile"):
-        flip(store, late, finished_at=NOW)
-    assert ("first", 30) == seen(store)
-
-
-class Interrupting(dict[str, object]):
-    """Facts that let another night be published while they are being read, between two batches."""
-
-    def __init__(self, store: Engine) -> None:
-        super().__init__()
-        self.store = store
-
-    def items(self):  # type: ignore[no-untyped-def,override]
-        put(self.store, "first", seed=1)
-        return super().items()
-
-
-def test_staging_stops_when_its_run_was_removed(store: Engine) -> None:
-    """The same, noticed before the next batch is written."""
-    made = booked(30)
-    made.at[15, "facts"] = Interrupting(store)
-    with pytest.raises(PublicationRefused, match="another run published meanwhile"):
-        stage(store, run("late"), made, CATALOGUE, batch_rows=10)
-    assert ("first", 30) == seen(store)
-    assert count(store, "scores") == 30
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -321,17 +297,24 @@ def test_staging_stops_when_its_run_was_removed(store: Engine) -> None:
 SCRIPT = """
 import sys, time
 from sample_nights import CATALOGUE, NOW, booked, run
-from pipeline.publication import check_staged, flip, stage
-from pipeline.store import connect
-url = sys.argv[1]
-engine, mine = connect(url), run("killed")
-made = booked(20_000, seed=1)
-print("staging", flush=True)
-stage(engine, mine, made, CATALOGUE, batch_rows=100)
-check_staged(engine, mine, expected=20_000)
-print("staged", flush=True)
-time.sleep(60)
+from pipeline.publication import check_staged, stage
+from pipeline.store.connection import connect
+from pipeline.store.lease import leased
+mine, made = run("killed"), booked(20_000, seed=1)
+with leased(connect(sys.argv[1])) as lease:
+    print("staging", flush=True)
+    stage(lease, mine, made, CATALOGUE, batch_rows=100)
+    check_staged(lease.engine, mine, expected=20_000)
+    print("staged", flush=True)
+    time.sleep(60)
 """
+
+
+def silence(store: Engine, seconds: float) -> None:
+    """Let the holder of the lease have been silent for so long."""
+    with writing(store) as connection:
+        renewed_at = connection.execute(select(LEASE.c.renewed_at)).scalar_one()
+        connection.execute(update(LEASE).values(renewed_at=renewed_at - timedelta(seconds=seconds)))
 
 
 def seen(store: Engine) -> tuple[str, int]:
@@ -345,11 +328,14 @@ def seen(store: Engine) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("moment", ["in the middle of staging", "between staging and flip"])
-def test_killed_before_the_flip(store: Engine, path: Path, moment: str) -> None:
-    """SIGKILL: the reader sees the former night, a rerun succeeds, and nothing is doubled or left over."""
+def test_killed_before_the_flip(store: Engine, store_url: str, moment: str) -> None:
+    """SIGKILL: the reader sees the former night, a rerun succeeds, and nothing is doubled or left over.
+
+    The dead one holds its lease for another minute of silence; here that minute is made to be over.
+    """
     put(store, "before")
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, f"sqlite:///{path}"],
+        [sys.executable, "-c", SCRIPT, store_url],
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -369,6 +355,7 @@ def test_killed_before_the_flip(store: Engine, path: Path, moment: str) -> None:
     assert left_over >= 1_900
     assert ("before", 30) == seen(store)
 
+    silence(store, SILENCE_SECONDS + 1)
     put(store, "rerun", 40, seed=1)
     assert ("rerun", 40) == seen(store)
     assert (40, 1, 1) == tuple(count(store, each) for each in ("scores", "runs", "published"))
@@ -377,20 +364,22 @@ def test_killed_before_the_flip(store: Engine, path: Path, moment: str) -> None:
 def test_killed_while_cleaning(store: Engine) -> None:
     """The flip has happened: readers see the new night, and the next publication ends the cleaning."""
     put(store, "old")
-    stage(store, run("new"), booked(40, seed=1), CATALOGUE)
-    flip(store, run("new"), finished_at=NOW)
+    with leased(store) as lease:
+        stage(lease, run("new"), booked(40, seed=1), CATALOGUE)
+        flip(lease, run("new"), finished_at=NOW)
     assert ("new", 40) == seen(store)
     assert count(store, "scores") == 70
-    clean(store, batch_rows=7)
+    with leased(store) as lease:
+        clean(lease, batch_rows=7)
     assert ("new", 40) == seen(store)
     assert (40, 1) == (count(store, "scores"), count(store, "runs"))
 
 
 def test_reader_sees_no_mixture_while_nights_are_published(store: Engine) -> None:
-    """Every reading, all through eight publications, is one whole night; none waits for a writer or fails."""
+    """Every reading, all through twenty publications, is one whole night; none waits for a writer or fails."""
     put(store, "run0", 200, seed=0)
     expected = {
-        f"run{seed}": booked(200 + seed, seed=seed).set_index("account_id")["risk"].to_dict() for seed in range(9)
+        f"run{seed}": booked(200 + seed, seed=seed).set_index("account_id")["risk"].to_dict() for seed in range(21)
     }
     done = threading.Event()
     readings: list[str] = []
@@ -420,9 +409,9 @@ def test_reader_sees_no_mixture_while_nights_are_published(store: Engine) -> Non
     readers = [threading.Thread(target=guarded) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for seed in range(1, 9):
+    for seed in range(1, 21):
         publish(store, run(f"run{seed}"), booked(200 + seed, seed=seed), CATALOGUE, finished_at=NOW, batch_rows=20)
-    while "run8" not in readings and not failures:
+    while "run20" not in readings and not failures:
         time.sleep(0.01)
     done.set()
     for reader in readers:
@@ -436,30 +425,30 @@ def test_reader_sees_no_mixture_while_nights_are_published(store: Engine) -> Non
 # The store itself
 
 
-def test_reading_a_store_that_is_not_there_makes_none(store: Engine, path: Path) -> None:
+def test_reading_a_store_that_is_not_there_makes_none(in_file: Engine, path: Path) -> None:
     """The message says what to do, and no empty file is left that would look like a store."""
-    with pytest.raises(StoreMissing, match=r"no store at .*churn\.db yet.*churn score"), reading(store):
+    with pytest.raises(StoreMissing, match=r"no store at .*churn\.db yet.*churn score"), reading(in_file):
         pass
     assert not path.exists()
 
 
-def test_a_database_of_something_else_is_no_store(store: Engine, path: Path) -> None:
+def test_a_database_of_something_else_is_no_store(in_file: Engine, path: Path) -> None:
     sqlite3.connect(path).close()
     path.touch()
-    with pytest.raises(StoreMissing, match="holds no nights"), reading(store):
+    with pytest.raises(StoreMissing, match="holds no nights"), reading(in_file):
         pass
 
 
-def test_a_file_that_is_no_database(store: Engine, path: Path) -> None:
+def test_a_file_that_is_no_database(in_file: Engine, path: Path) -> None:
     path.write_text("account_id,risk\n" * 100)
-    with pytest.raises(StoreError, match="cannot be used: file is not a database"), reading(store):
+    with pytest.raises(StoreError, match="cannot be used: file is not a database"), reading(in_file):
         pass
 
 
-def test_a_file_that_is_no_database_is_not_overwritten(store: Engine, path: Path) -> None:
+def test_a_file_that_is_no_database_is_not_overwritten(in_file: Engine, path: Path) -> None:
     path.write_text("account_id,risk\n" * 100)
     with pytest.raises(StoreError, match="cannot be used: file is not a database"):
-        prepare(store)
+        prepare(in_file)
     assert path.read_text() == "account_id,risk\n" * 100
 
 
@@ -467,7 +456,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """One failure, in one wording, whoever meets it first."""
     engine = connect(f"sqlite:///{tmp_path / 'nowhere' / 'churn.db'}")
     told = []
-    for meets_it in (prepare, refuse_store, lambda engine: reading(engine).__enter__()):
+    for meets_it in (prepare, lambda engine: reading(engine).__enter__()):
         with pytest.raises(StoreError, match="cannot be used: unable to open database file") as refused:
             meets_it(engine)
         told.append(str(refused.value))
@@ -476,21 +465,42 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(1, "score again"), (99, "newer churn")])
-def test_a_store_of_another_version_is_refused(store: Engine, version: int, remedy: str) -> None:
-    """Neither read nor written: both could misread what another version meant."""
+@pytest.mark.parametrize("revision", ["0000", "9999"])
+def test_a_store_of_another_revision_is_refused(store: Engine, revision: str) -> None:
+    """Neither read nor written: both could misread what another revision meant."""
     put(store, "r1")
     with writing(store) as connection:
-        connection.execute(update(STORE_VERSION).values(version=version))
-    with pytest.raises(StoreOutdated, match=f"has version {version}, .*{remedy}"), reading(store):
+        connection.execute(update(STORE_VERSION).values(version_num=revision))
+    with pytest.raises(StoreOutdated, match=f"has revision {revision}, .*newer churn"), reading(store):
         pass
-    with pytest.raises(StoreOutdated, match=f"has version {version}"):
+    with pytest.raises(StoreOutdated, match=f"has revision {revision}"):
         prepare(store)
+
+
+def test_a_store_from_before_there_were_revisions_is_left_alone(store: Engine) -> None:
+    with writing(store) as connection:
+        if store.dialect.name == "postgresql":
+            connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        connection.execute(text("CREATE TABLE store_version (version INTEGER)"))
+    for opens in (lambda: reading(store).__enter__(), lambda: prepare(store)):
+        with pytest.raises(StoreOutdated, match="move it aside and score again"):
+            opens()
+
+
+def test_the_steps_lead_to_the_tables(store: Engine) -> None:
+    """What the migrations make is what the code reads and writes, and its newest revision is theirs."""
+    prepare(store)
+    with reading(store) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": STORE_VERSION.name})
+        differences = compare_metadata(context, METADATA)
+    assert [] == [each for each in differences if each != ("remove_table", STORE_VERSION)]
+    steps = ScriptDirectory(str(ROOT / "pipeline" / "store" / "migrations"))
+    assert [REVISION] == steps.get_heads()
 
 
 def test_readers_need_no_data_frames() -> None:
     """The console opens the store and words its reasons without pandas, Arrow, the features or the models."""
-    code = "import sys, pipeline.store, pipeline.wording; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    code = "import sys, pipeline.store.nights, pipeline.wording; print(*{n.partition('.')[0] for n in sys.modules})"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "sqlalchemy" in ran.stdout.split()
     assert set(ran.stdout.split()) & {"pandas", "pyarrow", "numpy", "features", "models", "mlflow"} == set()

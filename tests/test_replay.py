@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import Answer, churn
-from sample_nights import CATALOGUE, NOW, booked, run
+from sample_nights import CATALOGUE, NOW, booked, publish, run
 
 from models.errors import NoVersion
 from models.registry import load_version
 from pipeline.differences import differences
 from pipeline.inputs import Inputs, parts, stored_inputs
-from pipeline.publication import publish
 from pipeline.replay import replay
 from pipeline.replay_page import replay_page
 from pipeline.run_log import RunLog
 from pipeline.settings import read_settings
-from pipeline.store import connect, night, reading
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import night
 
 NIGHT = date(2026, 6, 1)
 TODAY = date(2026, 11, 2)

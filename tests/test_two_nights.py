@@ -6,7 +6,7 @@ from pathlib import Path
 from features.outages import coverage
 from models.registry import load_champion
 from models.stability import stability
-from pipeline.nightly import see
+from pipeline.agreement import see
 from pipeline.settings import read_settings
 from pipeline.sources import open_sources
 from pipeline.tonight import tonight

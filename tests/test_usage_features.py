@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import ibis
 import pytest
 from engine_companies import Row, loaded
 from oracle_habits import habits as habits_again
@@ -19,6 +20,7 @@ from small_companies import SmallCompany
 from features import habits, onboarding, people, usage
 from features.build import spine
 from features.catalogue import read_catalogue
+from features.measures import light_steps, light_sum
 from features.outages import Coverage, Recorded, coverage
 from features.tallies import by_kind, by_person, tally
 from features.versions import History
@@ -369,3 +371,11 @@ def test_words(name: str, value: Any, contribution: float, facts: Row, english: 
     reason = {"value": value, "contribution": contribution}
     languages: tuple[Language, ...] = ("en", "zh")
     assert [english, chinese] == [sentence(record, reason, facts, AS_OF, language) for language in languages]
+
+
+def test_use_is_added_up_in_doubles(engine: Any) -> None:
+    """Ibis would make whole numbers of 64 bits of what is rounded, and engines add these in 128: slower, and larger."""
+    rows = engine.create_table("rounded", {"quantity": [0.0005, 1.5, -2.0004]}, temp=True)
+    steps = rows.select(steps=light_steps(rows["quantity"]))
+    assert "INT" not in ibis.to_sql(steps.aggregate(total=light_sum(steps["steps"])), dialect="duckdb").upper()
+    assert [1.0, 1500.0, -2000.0] == steps.to_pandas()["steps"].tolist()

@@ -88,7 +88,8 @@ def rollback(call: Call, why: str | None) -> None:
     """Make the former champion the champion again, for the nights to come."""
     from pipeline.promotion import go_back
 
-    done = go_back(call.settings, why)
+    with call.log() as log:
+        done = go_back(call.settings, why, log)
     call.answer(done.told(), done.as_record())
 
 

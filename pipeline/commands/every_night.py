@@ -49,7 +49,8 @@ def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | Non
     """
     from pipeline.export import export_night, refuse_destination
     from pipeline.skill import by_rules
-    from pipeline.store import connect, published, reading
+    from pipeline.store.connection import connect, reading
+    from pipeline.store.nights import published
 
     settings = call.settings
     refuse_destination(out, settings, format_, call.config)
@@ -73,7 +74,8 @@ def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | Non
 def explain(call: Call, account_id: str, language: Any, as_of: date | None) -> None:
     """Show one account's risk and the reasons that add up to it."""
     from pipeline.morning import account_page, account_record
-    from pipeline.store import connect, published, reading
+    from pipeline.store.connection import connect, reading
+    from pipeline.store.nights import published
 
     settings = call.settings
     engine = connect(settings.located(settings.store.url))
@@ -93,15 +95,15 @@ def explain(call: Call, account_id: str, language: Any, as_of: date | None) -> N
 def show_list(call: Call, done: "NightDone") -> None:
     """Answer with the list of a night that was run."""
     from pipeline.morning import list_page, list_record
-    from pipeline.store import connect
+    from pipeline.store.connection import connect, retried
 
     settings = call.settings
     engine = connect(settings.located(settings.store.url))
     try:
-        text = list_page(engine, call.shown, done.as_of, now=call.now)
+        text = retried(lambda: list_page(engine, call.shown, done.as_of, now=call.now))
         if done.exported is not None:
             text += f"\n{_wrote(done.rows_exported, done.exported)}"
-        call.answer(text, {**done.as_record(), "list": list_record(engine, done.as_of)})
+        call.answer(text, {**done.as_record(), "list": retried(lambda: list_record(engine, done.as_of))})
     finally:
         engine.dispose()
 

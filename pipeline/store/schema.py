@@ -1,4 +1,7 @@
-"""The tables of the store; `pipeline/store.py` reads them, `pipeline/publication.py` writes them."""
+"""The tables of the published nights; `nights.py` reads them, `pipeline/publication.py` writes them.
+
+A change here needs a step in `migrations/versions`: a test holds the steps against these tables.
+"""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -20,10 +23,24 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-__all__ = ["CATALOGUES", "INPUTS", "METADATA", "PUBLISHED", "RUNS", "SCORES", "STORE_VERSION", "UNSCORED", "VERSION"]
+__all__ = [
+    "CATALOGUES",
+    "CHAMPIONS",
+    "INPUTS",
+    "LEASE",
+    "LEDGER",
+    "METADATA",
+    "MODELS",
+    "PUBLISHED",
+    "REVISION",
+    "RUNS",
+    "SCORES",
+    "STORE_VERSION",
+    "UNSCORED",
+]
 
-VERSION: Final = 5
-"""Raised whenever a table changes its meaning or shape."""
+REVISION: Final = "0001"
+"""The newest step of `migrations/versions`: what readers and writers need."""
 
 UNSCORED: Final = ("leaving", "lapsed")
 """The states of accounts that have no risk, and with it no band, rank or reasons."""
@@ -50,7 +67,41 @@ class UtcTime(TypeDecorator[datetime]):
 
 METADATA: Final = MetaData()
 
-STORE_VERSION = Table("store_version", METADATA, Column("version", Integer, primary_key=True, autoincrement=False))
+_KEY: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that orders lists, by its characters' numbers as Python and SQLite do: a rank must not depend on a language."""
+
+STORE_VERSION = Table("revision", MetaData(), Column("version_num", String(32), primary_key=True))
+"""Alembic's own, which makes it by itself."""
+
+LEASE = Table(
+    "lease",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False, default=1),
+    Column("token", String(32)),
+    Column("holder", Text),
+    Column("taken_at", UtcTime),
+    Column("renewed_at", UtcTime),
+)
+"""Who may write, in one row; nobody where `token` is null. Its shape may never change: it is taken before any step."""
+
+MODELS = Table(
+    "models",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""Every model that was champion; `pipeline/kept_models.py` knows how it is packed."""
+
+CHAMPIONS = Table(
+    "champions",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", ForeignKey("models.digest"), nullable=False),
+    Column("since", UtcTime, nullable=False),
+)
+"""Who was champion from when on, under the registry's name of the model."""
 
 CATALOGUES = Table(
     "catalogues",
@@ -61,6 +112,26 @@ CATALOGUES = Table(
     Column("record", Text, nullable=False),
 )
 
+LEDGER = Table(
+    "ledger",
+    METADATA,
+    Column("run_id", String(64), primary_key=True),
+    Column("command", String(32), nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("outcome", String(16)),  # published, refused, ended, failed
+    Column("message", Text),
+    Column("host", Text, nullable=False),
+    Column("model_version", String(200)),
+    Column("settings_digest", String(64), nullable=False),
+    Column("rows_in", Text),
+    Column("rows_out", Integer),
+    Column("steps", Text),
+    Index("ledger_by_start", "started_at"),
+)
+"""Every run that began, whatever became of it; `pipeline/ledger.py` writes it."""
+
 RUNS = Table(
     "runs",
     METADATA,
@@ -68,7 +139,7 @@ RUNS = Table(
     Column("as_of", Date, nullable=False),
     Column("model_version", String(200), nullable=False),
     Column("catalogue", ForeignKey("catalogues.digest"), nullable=False),
-    Column("status", String(16), nullable=False),  # staged, published, superseded, abandoned
+    Column("status", String(16), nullable=False),  # staged, published, superseded
     Column("started_at", UtcTime, nullable=False),
     Column("finished_at", UtcTime),
     Column("accounts", Integer, nullable=False),
@@ -81,11 +152,11 @@ SCORES = Table(
     "scores",
     METADATA,
     Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
-    Column("account_id", Text, primary_key=True),
-    Column("root_id", Text, nullable=False),
+    Column("account_id", _KEY, primary_key=True),
+    Column("root_id", _KEY, nullable=False),
     Column("name", Text),
     Column("entry_name", Text),
-    Column("owner", Text),
+    Column("owner", _KEY),
     Column("state", String(16), nullable=False),
     Column("last_day", Date),
     Column("band", String(8)),

@@ -1,0 +1,118 @@
+"""Ending when told to: by SIGTERM, or because the time is over. Within seconds, in whatever library the run is.
+
+A handler of Python's runs between two steps of the interpreter, and a step may be a query of minutes. So the signal
+does two things: its handler raises in the main thread, from where everything is given back on the way out; and a
+thread that is woken at once, also in the middle of a query, ends the process where that has not happened in time. (A
+call into C that keeps the interpreter's lock holds up the thread, too; none that a night makes does.)
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from pipeline.errors import FailedError
+
+__all__ = ["Ended", "Told", "Watch", "endable"]
+
+GRACE_SECONDS: Final = 5.0
+"""How long the way out may take before the process ends without it."""
+
+_STDERR: Final = 2
+LAST_SECONDS: Final = 3.0
+"""How long that may take which is done at last."""
+
+
+class Ended(FailedError):
+    """The run was told to end, or its time was over."""
+
+
+class Told(KeyboardInterrupt):
+    """What the signal raises: a key that was pressed is what libraries let through, and end their queries for."""
+
+
+@contextmanager
+def endable(hours: float) -> Iterator["Watch"]:
+    """Raise `Ended` in what is done here on SIGTERM, and after so many hours (0: never).
+
+    Where that does not lead out within `GRACE_SECONDS`, `at_last` of what is given is called in another thread, and the
+    process ends with status 1. Only the main thread hears signals: entered from any other, this does nothing.
+    """
+    watch = Watch(hours)
+    if threading.current_thread() is not threading.main_thread():
+        yield watch
+        return
+    watch.begin()
+    former = {number: signal.signal(number, watch.end) for number in (signal.SIGTERM, signal.SIGALRM)}
+    wakeup = signal.set_wakeup_fd(watch.woken_by, warn_on_full_buffer=False)
+    signal.setitimer(signal.ITIMER_REAL, hours * 3600)
+    try:
+        yield watch
+    except BaseException as error:
+        if watch.told is None:
+            raise
+        raise Ended(str(watch.told)) from error  # whatever a library, as DuckDB does, has made of it
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        watch.over()
+
+
+class Watch:
+    """The thread that is woken by a signal, and what the handler of the main thread does.
+
+    `at_last` may be set to what has to be done where the process is ended without its way out.
+    """
+
+    def __init__(self, hours: float) -> None:
+        self._causes = {
+            signal.SIGTERM: "Ended by SIGTERM",
+            signal.SIGALRM: f"Ended after {hours:g} hours ([run] hours_at_most)",
+        }
+        self.at_last: Callable[[], None] = lambda: None
+        self.told: Told | None = None
+        self._is_over = threading.Event()
+
+    def begin(self) -> None:
+        """Listen."""
+        self._heard, self.woken_by = os.pipe()
+        os.set_blocking(self.woken_by, False)
+        self._thread = threading.Thread(target=self._watch, name="ending", daemon=True)
+        self._thread.start()
+
+    def end(self, number: int, _: FrameType | None) -> None:
+        """What the main thread does when it hears the signal: once, for the way out must not be interrupted."""
+        for each in self._causes:
+            signal.signal(each, signal.SIG_IGN)
+        self.told = Told(self._message(number))
+        raise self.told
+
+    def over(self) -> None:
+        """Nothing is left to be watched."""
+        self._is_over.set()
+        os.close(self.woken_by)
+        self._thread.join()
+        os.close(self._heard)
+
+    def _watch(self) -> None:
+        while heard := os.read(self._heard, 1):
+            if heard[0] in self._causes and not self._is_over.wait(GRACE_SECONDS):
+                try:
+                    last = threading.Thread(target=self.at_last, name="at last", daemon=True)
+                    last.start()
+                    last.join(LAST_SECONDS)
+                    os.set_blocking(_STDERR, False)  # a pipe that nobody reads must not hold it up
+                    os.write(_STDERR, f"{self._message(heard[0])}\n".encode())
+                finally:
+                    os._exit(FailedError.exit_status)
+
+    def _message(self, number: int) -> str:
+        told = self._causes[signal.Signals(number)]
+        return (
+            f"{told}. Nights are published whole or not at all, so readers see a whole one. Run again to have this one."
+        )

@@ -1,0 +1,1 @@
+"""How Alembic reaches the store; each step of its tables is a file in `versions`."""

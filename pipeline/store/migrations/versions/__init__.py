@@ -1,0 +1,1 @@
+"""The steps that the tables of the store have taken, oldest first."""

@@ -1,0 +1,184 @@
+"""What readers ask of the published nights.
+
+They see a night through the table `published`, which names one run for each. The rest of a run is written before it is
+named there and removed after another took its place, so a night is seen whole or not at all. A reader that asks several
+questions asks them within one `reading` (`pipeline/store/connection.py`), whose answers all belong to one moment.
+
+Bulk writes live in `pipeline/publication.py`; nothing here needs pandas or Arrow.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, Row, Select, case, func, select
+
+from pipeline.errors import StoreMissing
+from pipeline.store.schema import CATALOGUES, PUBLISHED, RUNS, SCORES
+
+__all__ = [
+    "AccountNight",
+    "Entry",
+    "Night",
+    "account",
+    "book",
+    "catalogue",
+    "most_at_stake",
+    "night",
+    "published",
+]
+
+
+@dataclass(frozen=True)
+class Night:
+    """The header of a night. `accounts` counts its rows, those leaving and lapsed included."""
+
+    run_id: str
+    as_of: date
+    model_version: str
+    catalogue: str
+    started_at: datetime
+    finished_at: datetime
+    accounts: int
+    settings_digest: str
+    headline: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AccountNight:
+    """One account in one night. Money in the company's currency a month, reasons and families in log-odds.
+
+    Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band.
+    `horizons` are risks by days; `involuntary` is P(involuntary | leaves), None where the model does not tell it.
+    """
+
+    account_id: str
+    root_id: str
+    name: str | None
+    entry_name: str | None
+    owner: str | None
+    state: str
+    last_day: date | None
+    band: str | None
+    rank: int | None
+    risk: float | None
+    horizons: Mapping[str, float]
+    mrr: float | None
+    value_at_risk: float | None
+    base_log_odds: float | None
+    log_odds: float | None
+    change_time: float | None
+    change_data: float | None
+    change_model: float | None
+    largest_family: str | None
+    involuntary: float | None
+    families: Mapping[str, float]
+    reasons: tuple[Mapping[str, Any], ...]
+    facts: Mapping[str, float | str | None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a list, one call: the scored accounts of one root and owner.
+
+    `worst` is the one to speak of. `mrr` and `value_at_risk` are sums over all `accounts`, None where none is known.
+    """
+
+    worst: AccountNight
+    accounts: int
+    mrr: float | None
+    value_at_risk: float | None
+
+
+def night(connection: Connection, as_of: date | None = None) -> Night | None:
+    """The night of `as_of`, by default the newest; None where it was never published."""
+    wanted = select(RUNS).join(PUBLISHED, PUBLISHED.c.run_id == RUNS.c.run_id).order_by(PUBLISHED.c.as_of.desc())
+    if as_of is not None:
+        wanted = wanted.where(PUBLISHED.c.as_of == as_of)
+    row = connection.execute(wanted.limit(1)).mappings().first()
+    if row is None:
+        return None
+    plain = {"headline": json.loads(row["headline"]), "warnings": tuple(json.loads(row["warnings"]))}
+    return Night(**{name: value for name, value in row.items() if name != "status"} | plain)
+
+
+def published(connection: Connection, as_of: date | None, config: str = "") -> Night:
+    """The same, for those who cannot go on without it. Raises `StoreMissing`; `config` is the option of its remedy."""
+    found = night(connection, as_of)
+    if found is None:
+        which = "No night is published yet" if as_of is None else f"The night of {as_of} is not published"
+        raise StoreMissing(f"{which}. Score it first: churn score{config}")
+    return found
+
+
+def catalogue(connection: Connection, of: Night) -> dict[str, Any]:
+    """What was stored with the model of that night: `features` (name to record), `bands`, `horizon_days`."""
+    text = connection.execute(select(CATALOGUES.c.record).where(CATALOGUES.c.digest == of.catalogue)).scalar_one()
+    return cast("dict[str, Any]", json.loads(text))
+
+
+def book(connection: Connection, of: Night) -> Iterator[AccountNight]:
+    """Every account of the night in book order: owner (those without last), rank, the worst of an entry first."""
+    yield from _accounts(connection, _scores(of).order_by(SCORES.c.owner.is_(None), SCORES.c.owner, *_ORDER))
+
+
+def most_at_stake(connection: Connection, of: Night, limit: int) -> list[Entry]:
+    """The entries of all books with a candidate, by summed value at risk (unknown last), greatest risk, account_id."""
+    mrr, value = func.sum(SCORES.c.mrr), func.sum(SCORES.c.value_at_risk)
+    is_candidate = case((SCORES.c.state == "candidate", 1), else_=0)
+    entries = (
+        select(SCORES.c.owner, SCORES.c.rank, func.count(), mrr, value)
+        .where(SCORES.c.run_id == of.run_id, SCORES.c.rank.is_not(None))
+        .group_by(SCORES.c.owner, SCORES.c.rank)  # the accounts of an entry, and no others, share a rank in their book
+        .having(func.max(is_candidate) == 1)
+        .order_by(value.is_(None), value.desc(), func.max(SCORES.c.risk).desc(), func.min(SCORES.c.account_id))
+    )
+    return [
+        Entry(_worst(connection, of, owner, rank), *sums)
+        for owner, rank, *sums in connection.execute(entries.limit(limit)).all()
+    ]
+
+
+def _worst(connection: Connection, of: Night, owner: str | None, rank: int) -> AccountNight:
+    ours = _scores(of).where(SCORES.c.owner.is_not_distinct_from(owner), SCORES.c.rank == rank)
+    return next(_accounts(connection, ours.order_by(*_ORDER).limit(1)))
+
+
+def account(connection: Connection, of: Night, account_id: str) -> AccountNight | None:
+    """One account in that night; None where it was not in it."""
+    return next(_accounts(connection, _scores(of).where(SCORES.c.account_id == account_id)), None)
+
+
+_ORDER: Final = (
+    SCORES.c.rank.is_(None),
+    SCORES.c.rank,
+    SCORES.c.state != "candidate",
+    SCORES.c.risk.is_(None),
+    SCORES.c.risk.desc(),
+    SCORES.c.account_id,
+)
+
+
+def _scores(of: Night) -> Select[Any]:
+    return select(*(column for column in SCORES.c if column.name != "run_id")).where(SCORES.c.run_id == of.run_id)
+
+
+def _accounts(connection: Connection, wanted: Select[Any]) -> Iterator[AccountNight]:
+    with connection.execute(wanted, execution_options={"yield_per": 5_000}) as rows:
+        yield from map(_account, rows)
+
+
+def _account(row: Row[Any]) -> AccountNight:
+    fields = dict(row._mapping)
+    fields |= {name: json.loads(fields[name]) for name in ("families", "horizons")}
+    fields["reasons"] = tuple(
+        {"family": family, "feature": feature, "value": value, "contribution": contribution, "contradicts": bool(c)}
+        for family, feature, value, contribution, c in json.loads(fields["reasons"])
+    )
+    # Stored once: the values that the reasons hold are facts, too.
+    held = {reason["feature"]: reason["value"] for reason in fields["reasons"] if reason["family"] != "other"}
+    fields["facts"] = json.loads(fields["facts"]) | held
+    return AccountNight(**fields)

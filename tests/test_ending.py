@@ -1,0 +1,184 @@
+"""Ending when told to: on the way out where there is one in time, without it where a library does not listen."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.ending import GRACE_SECONDS, LAST_SECONDS, Ended, endable
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PROGRAM = """
+import sys, threading, time
+import duckdb
+from pipeline.ending import Ended, endable
+
+def at_last():
+    print("at last", flush=True)
+    {at_last}
+
+def work():
+    {work}
+
+try:
+    with endable({hours}) as ending:
+        ending.at_last = at_last
+        print("working", flush=True)
+        try:
+            work()
+        finally:
+            print("way out", flush=True)
+except Ended as told:
+    print(told, flush=True)
+    sys.exit(told.exit_status)
+"""
+QUERY = "duckdb.sql('SELECT sum(hash(range)) FROM range(100_000_000_000)').fetchall()"
+IN_C = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'a', b'b', 10**9)"
+
+
+def told_to_end(
+    work: str, *, hours: float = 0, at_last: str = "", told: bool = True
+) -> tuple[list[str], float, int, str]:
+    """The lines, the seconds until it had ended, its status, and what it wrote as errors."""
+    program = PROGRAM.format(work=work, hours=hours, at_last=at_last or "pass")
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        time.sleep(0.3)
+        began = time.monotonic()
+        if told:
+            process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=30)
+        return output.splitlines(), time.monotonic() - began, process.returncode, errors
+
+
+@pytest.mark.parametrize(
+    "work",
+    ["time.sleep(60)", "while True: pass", QUERY],
+    ids=["asleep", "busy", "in a query"],
+)
+def test_a_run_gives_everything_back_on_its_way_out(work: str) -> None:
+    lines, seconds, status, _ = told_to_end(work)
+    assert ["way out", "Ended by SIGTERM."] == [lines[0], lines[1][:17]]
+    assert "readers see a whole one" in lines[1]
+    assert 1 == status
+    assert seconds < 3
+
+
+def test_a_library_that_does_not_listen_is_ended_with_the_process() -> None:
+    """Here a call into C that comes back to the interpreter after many minutes."""
+    lines, seconds, status, errors = told_to_end(IN_C)
+    assert ["at last"] == lines
+    assert errors.startswith("Ended by SIGTERM.")
+    assert 1 == status
+    assert GRACE_SECONDS <= seconds < 10
+
+
+def test_what_is_done_at_last_may_not_hold_it_up() -> None:
+    _, seconds, status, errors = told_to_end(IN_C, at_last="time.sleep(60)")
+    assert errors.startswith("Ended by SIGTERM.")
+    assert 1 == status
+    assert GRACE_SECONDS + LAST_SECONDS <= seconds < 10
+
+
+def test_its_time_may_be_over() -> None:
+    lines, seconds, status, _ = told_to_end("time.sleep(60)", hours=0.5 / 3600, told=False)
+    assert "way out" == lines[0]
+    assert lines[1].startswith("Ended after 0.000138889 hours ([run] hours_at_most).")
+    assert 1 == status
+    assert seconds < 3
+
+
+def test_everything_is_as_before_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM)
+    with endable(1):
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM))
+    assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_REAL)
+    assert -1 == signal.set_wakeup_fd(-1)
+    with pytest.raises(Ended, match="SIGTERM"), endable(0):
+        signal.raise_signal(signal.SIGTERM)
+    assert before[0] == signal.getsignal(signal.SIGTERM)
+
+
+INTERRUPTED = """
+import click, duckdb
+from pipeline.call import Call, takes_call
+
+@click.command()
+@takes_call
+def work(call: Call) -> None:
+    print("working", flush=True)
+    {query}
+
+work(obj={{"config": None, "as_json": False}})
+"""
+
+
+def test_ctrl_c_in_a_query_ends_without_a_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED.format(query=QUERY)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert "Interrupted.\n" == errors
+    assert 1 == process.returncode
+
+
+IN_A_SERVER = """
+import sys
+from sqlalchemy import text
+from pipeline.ending import Ended, endable
+from pipeline.store.connection import connect, retried, writing
+
+engine, tries = connect(sys.argv[1]), []
+
+def work():
+    tries.append(None)
+    with writing(engine) as connection:
+        connection.execute(text("SELECT pg_sleep(60)"))
+
+try:
+    with endable(0):
+        print("working", flush=True)
+        retried(work)
+except Ended as told:
+    print(told, flush=True)
+print("tries:", len(tries), flush=True)
+with engine.connect() as connection:
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+    print("asleep:", connection.execute(text(asleep)).scalar(), flush=True)
+"""
+
+
+def test_a_server_at_work_is_told_and_not_asked_again(postgres: str) -> None:
+    """Its query ends as well, and the signal is not taken for a connection that was lost."""
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_SERVER, postgres],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=30)
+    assert "" == errors
+    told, tries, asleep = output.splitlines()
+    assert told.startswith("Ended by SIGTERM.")
+    assert ("tries: 1", "asleep: 0") == (tries, asleep)
