@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -169,15 +170,16 @@ def main() -> None:
     middle = sizes[len(sizes) // 2]
     folders = {size: made(asked.folder / str(size), size, ROWS_EACH, LOOKBACK_DAYS) for size in sizes}
     usual = made(asked.folder / f"usual-{asked.usual}", asked.usual, USUAL_ROWS_EACH, USUAL_DAYS)
-    sections = [
-        introduction(),
-        usual_company(usual, asked.usual),
-        rivals(folders[middle], middle, folders[sizes[0]]),
-        past_dates(folders[middle], middle),
-        nights(folders, middle),
-    ]
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text("\n\n".join("\n".join(section) for section in sections) + "\n", encoding="utf-8")
+    page = "\n".join(introduction())
+    for section in (
+        partial(usual_company, usual, asked.usual),
+        partial(rivals, folders[middle], middle, folders[sizes[0]]),
+        partial(nights, folders, middle),
+        partial(past_dates, folders[middle], middle),
+    ):
+        page += "\n\n" + "\n".join(section())
+        asked.out.write_text(f"{page}\n", encoding="utf-8")  # whoever stops it has what was measured until then
 
 
 if __name__ == "__main__":
