@@ -3,13 +3,13 @@
 The champion is copied at its promotion, and by the first night that reads another from MLflow than the store has.
 """
 
-import json
-import zlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from sqlalchemy import Connection, Engine, insert, select
 
@@ -136,11 +136,13 @@ def _keep(connection: Connection, model: ChurnModel, version: int, name: str) ->
 
 
 def _packed(model: ChurnModel) -> bytes:
-    """The model's files, which are text, as one."""
-    with TemporaryDirectory() as folder:
+    """The model's files as one."""
+    packed = io.BytesIO()
+    with TemporaryDirectory() as folder, ZipFile(packed, "w", ZIP_DEFLATED) as files:
         model.save(Path(folder))
-        files = {file.name: file.read_text(encoding="utf-8") for file in sorted(Path(folder).iterdir())}
-    return zlib.compress(json.dumps(files).encode())
+        for file in sorted(Path(folder).iterdir()):
+            files.write(file, file.name)
+    return packed.getvalue()
 
 
 def _kept(connection: Connection, digest: str | None) -> ChurnModel | None:
@@ -148,9 +150,8 @@ def _kept(connection: Connection, digest: str | None) -> ChurnModel | None:
     content = connection.execute(select(MODELS.c.content).where(MODELS.c.digest == digest)).scalar()
     if content is None:
         return None
-    with TemporaryDirectory() as folder:
-        for name, text in json.loads(zlib.decompress(content)).items():
-            (Path(folder) / name).write_text(text, encoding="utf-8", newline="\n")
+    with TemporaryDirectory() as folder, ZipFile(io.BytesIO(content)) as files:
+        files.extractall(folder)
         try:
             return ChurnModel.load(Path(folder))
         except CorruptModel:

@@ -27,12 +27,19 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 
+MANY_NIGHTS = {"test_bad_tables.py", "test_failures.py", "test_torture.py"}
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays with one worker, and all files that look at the trained demo with the same one: it trains once."""
+    """A file stays with one worker, and the files that look at the trained demo with one of two, which train it once.
+
+    Those that run most nights are the second group: together they would outlast all other tests.
+    """
     shared = {item.path for item in items if "trained_demo" in getattr(item, "fixturenames", ())}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("trained_demo" if item.path in shared else item.path.name))
+        group = "many nights" if item.path.name in MANY_NIGHTS else "trained_demo"
+        item.add_marker(pytest.mark.xdist_group(group if item.path in shared else item.path.name))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

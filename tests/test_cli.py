@@ -160,7 +160,7 @@ def test_a_night_is_not_begun_when_its_file_could_not_be_written(out: str, train
 @pytest.mark.parametrize(
     ("variable", "value", "status", "told"),
     [
-        ("STORE__URL", "nonsense", 2, "[store] url is no database URL"),
+        ("STORE__URL", "nonsense", 2, "[store] url is the address of no database"),
         ("STORE__URL", "oracle://me:s3cret@host/db", 2, "[store] url "),
         ("STORE__URL", "sqlite:////nowhere/churn.db", 1, "The store sqlite:////nowhere/churn.db cannot be used"),
         ("ENGINE__MEMORY_LIMIT", "lots", 2, "[engine] memory_limit = 'lots'"),
@@ -212,11 +212,19 @@ def test_a_fault_nobody_expected_keeps_its_traceback(monkeypatch: pytest.MonkeyP
 # --- the night
 
 
-def test_json_is_all_there_is_on_standard_output(trained_demo: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def own_store(trained_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A store in which no run of another test is the last one."""
+    env = {"CHURN__STORE__URL": f"sqlite:///{tmp_path_factory.mktemp('own') / 'churn.db'}"}
+    assert 0 == churn("score", "-c", trained_demo, env=env).exit_status
+    return env
+
+
+def test_json_is_all_there_is_on_standard_output(trained_demo: Path, own_store: dict[str, str], tmp_path: Path) -> None:
     """One object for each command that reads; the log stays on standard error, one object a line there."""
     files = {suffix: tmp_path / f"night.{suffix}" for suffix in ("csv", "parquet", "jsonl")}
     for arguments in (["check"], ["doctor"], *(["export", "--out", file] for file in files.values())):
-        answer = churn(*arguments, "-c", trained_demo, "--json")
+        answer = churn(*arguments, "-c", trained_demo, "--json", env=own_store)
         assert 0 == answer.exit_status, answer.stderr
         assert answer.record()
         assert "" == answer.message
@@ -369,11 +377,11 @@ def test_what_was_never_published_cannot_be_shown(
     assert [] == list(tmp_path.iterdir())
 
 
-def test_doctor_tells_what_ails(trained_demo: Path, tmp_path: Path) -> None:
+def test_doctor_tells_what_ails(trained_demo: Path, own_store: dict[str, str], tmp_path: Path) -> None:
     """It goes on after each finding, and ends with 1 when one is bad: the alarm for a night that never ran."""
-    well = churn("doctor", "-c", trained_demo, "--max-age", "26h", "--json")
+    well = churn("doctor", "-c", trained_demo, "--max-age", "26h", "--json", env=own_store)
     assert (0, True) == (well.exit_status, well.record()["well"])
-    stale = churn("doctor", "-c", trained_demo, "--max-age", "0", "--json")
+    stale = churn("doctor", "-c", trained_demo, "--max-age", "0", "--json", env=own_store)
     assert (1, ["store"]) == (stale.exit_status, ailing(stale.record()))
     env = {
         "CHURN__DATA__USAGE": "nowhere/*.parquet",
@@ -435,7 +443,8 @@ def test_what_was_never_made_ends_alike_everywhere(command: list[str], trained_d
     answer = churn(*command, "-c", trained_demo, env=env)
     assert 2 == answer.exit_status, answer.stderr
     assert re.search(r"Run: churn (train|score)|[Ss]core it first|churn score", answer.message + answer.stdout)
-    assert [] == list(tmp_path.iterdir())
+    made = ["churn.db"] if command == ["score"] else []  # a refused night is on record, and nothing else is made
+    assert made == [path.name for path in tmp_path.iterdir()]
 
 
 def test_the_installed_command_answers(trained_demo: Path) -> None:
@@ -445,10 +454,10 @@ def test_the_installed_command_answers(trained_demo: Path) -> None:
     assert answer.stderr.startswith("'x.xlsx' does not say what format to write")
 
 
-def test_a_tracking_server_that_is_gone_is_told_and_may_be_retried(trained_demo: Path) -> None:
-    """Nothing listens on the discard port: the night ends with 1, without a traceback; the store keeps its night."""
+def test_a_tracking_server_that_is_gone_is_told_and_may_be_retried(trained_demo: Path, tmp_path: Path) -> None:
+    """Nothing listens on the discard port: a store that has no copy of the champion yet has no night."""
     env = {"CHURN__TRACKING__URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    answer = churn("score", "-c", trained_demo, env=env)
+    answer = churn("score", "-c", trained_demo, env=env | {"CHURN__STORE__URL": f"sqlite:///{tmp_path}/churn.db"})
     assert answer.exit_status == 1
     assert answer.message.startswith("MLflow at http://127.0.0.1:9 failed: ")
     assert "Check [tracking] uri" in answer.message

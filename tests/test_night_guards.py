@@ -90,7 +90,8 @@ def test_far_behind_the_newest_row_nothing_is_scored_or_learned(
         "    If rows of the days since are missing, load them. If there were none, look from the day after the newest "
         "row: --as-of 2026-11-02."
     ) in answer.message + answer.stdout
-    assert [] == list(tmp_path.iterdir())
+    made = ["churn.db"] if command == ["score"] else []  # a refused night is on record, and nothing else is made
+    assert made == [path.name for path in tmp_path.iterdir()]
 
 
 # --- a night that is no ordinary one
