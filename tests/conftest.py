@@ -15,7 +15,10 @@ from hypothesis import settings
 from postgres_server import running_server
 from sqlalchemy import Engine
 
-from pipeline.store.connection import SCHEMA, connect
+from pipeline.people.connection import connect as connect_people
+from pipeline.people.schema import PEOPLE_STORE
+from pipeline.store.connection import connect
+from pipeline.store.schema import PUBLISHED_STORE
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -76,7 +79,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     address: str = request.getfixturevalue("postgres")
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("SET client_min_messages = error")
-        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        connection.execute(f"DROP SCHEMA IF EXISTS {PUBLISHED_STORE.schema}, {PEOPLE_STORE.schema} CASCADE")
     return address
 
 
@@ -84,6 +87,14 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def store(store_url: str) -> Iterator[Engine]:
     """The same as an engine."""
     engine = connect(store_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def people(store_url: str) -> Iterator[Engine]:
+    """The people store beside it, which is not there yet either."""
+    engine = connect_people(store_url)
     yield engine
     engine.dispose()
 

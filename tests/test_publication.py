@@ -28,11 +28,21 @@ from pipeline.publication import (
     flip,
     stage,
 )
-from pipeline.store.connection import SCHEMA, connect, reading, writing
+from pipeline.store.connection import connect, reading, writing
 from pipeline.store.lease import SILENCE_SECONDS, Lease, leased
 from pipeline.store.making import prepare
 from pipeline.store.nights import account, book, catalogue, most_at_stake, night
-from pipeline.store.schema import CATALOGUES, INPUTS, LEASE, METADATA, REVISION, RUNS, SCORES, STORE_VERSION
+from pipeline.store.schema import (
+    CATALOGUES,
+    INPUTS,
+    LEASE,
+    METADATA,
+    PUBLISHED_STORE,
+    REVISION,
+    RUNS,
+    SCORES,
+    STORE_VERSION,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -480,7 +490,7 @@ def test_a_store_of_another_revision_is_refused(store: Engine, revision: str) ->
 def test_a_store_from_before_there_were_revisions_is_left_alone(store: Engine) -> None:
     with writing(store) as connection:
         if store.dialect.name == "postgresql":
-            connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            connection.execute(text(f"CREATE SCHEMA {PUBLISHED_STORE.schema}"))
         connection.execute(text("CREATE TABLE store_version (version INTEGER)"))
     for opens in (lambda: reading(store).__enter__(), lambda: prepare(store)):
         with pytest.raises(StoreOutdated, match="move it aside and score again"):

@@ -22,10 +22,10 @@ from command_line import CHURN, ONE_THREAD, churn
 from sqlalchemy import Engine, func, select, text, update
 
 from pipeline.errors import StoreMissing
-from pipeline.store.connection import SCHEMA, reading, writing
+from pipeline.store.connection import reading, writing
 from pipeline.store.lease import SILENCE_SECONDS
 from pipeline.store.nights import book, night
-from pipeline.store.schema import INPUTS, LEASE, PUBLISHED, RUNS, SCORES
+from pipeline.store.schema import INPUTS, LEASE, PUBLISHED, PUBLISHED_STORE, RUNS, SCORES
 
 _LOG = logging.getLogger(__name__)
 BEFORE_PUBLISHING = {"risk and reasons", "what changed"}
@@ -135,7 +135,7 @@ def take_away(store: Engine) -> None:
             file.unlink()
         return
     with store.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
+        connection.execute(text(f"DROP SCHEMA {PUBLISHED_STORE.schema} CASCADE"))
 
 
 def fall_silent(store: Engine) -> None:

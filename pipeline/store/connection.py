@@ -1,28 +1,27 @@
-"""A connection to the store: SQLite in WAL mode by default, or PostgreSQL.
+"""A connection to a store: SQLite in WAL mode by default, or PostgreSQL.
 
 In both, readers and the one writer do not wait for one another. In PostgreSQL the tables lie in a schema of their own,
-so that a database may hold others beside them.
+so that a database may hold others beside them. An engine knows which kind of store it leads to.
 """
 
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from pipeline.errors import StoreError, StoreMissing, StoreOutdated, UsageError
-from pipeline.store.schema import REVISION, STORE_VERSION
+from pipeline.store.kind import Kind
+from pipeline.store.schema import PUBLISHED_STORE, STORE_VERSION
 
-__all__ = ["SCHEMA", "connect", "plainly", "reading", "refuse_other_revision", "retried", "shown", "writing"]
+__all__ = ["connect", "kind_of", "plainly", "reading", "refuse_other_revision", "retried", "shown", "writing"]
 
 T = TypeVar("T")
-
-SCHEMA: Final = "churn_published"
-"""Where the tables lie in PostgreSQL. SQLite has none: there they have a file."""
 
 BUSY_SECONDS = 30
 RETRY_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 15)
@@ -39,8 +38,8 @@ _TO_SERVER: Final = {
 _ONE_VERSION: Final = "store_version"  # what stores had that were made before there were migrations
 
 
-def connect(url: str) -> Engine:
-    """An engine for the store. Nothing is opened or made until it is used; dispose of it when done.
+def connect(url: str, kind: Kind = PUBLISHED_STORE) -> Engine:
+    """An engine for a store of that kind. Nothing is opened or made until it is used; dispose of it when done.
 
     Raises
     ------
@@ -58,14 +57,20 @@ def connect(url: str) -> Engine:
             "[store] url is the address of no database that can be used: write sqlite:///churn.db or "
             "postgresql://user@host:5432/database."
         ) from error
+    engine.update_execution_options(kind=kind)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "connect", partial(_set_up_sqlite, kind))
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
-        event.listen(engine, "connect", _set_up_postgresql, insert=True)
+        event.listen(engine, "connect", partial(_set_up_postgresql, kind), insert=True)
     else:
         raise UsageError(f"[store] url speaks of {engine.dialect.name}. Use SQLite or PostgreSQL.")
     return engine
+
+
+def kind_of(engine: Engine | Connection) -> Kind:
+    """Which kind of store it leads to."""
+    return cast("Kind", engine.get_execution_options()["kind"])
 
 
 @contextmanager
@@ -76,7 +81,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """
     file = Path(engine.url.database or "")
     if engine.dialect.name == "sqlite" and file.parent.is_dir() and not file.is_file():  # it would make an empty one
-        raise StoreMissing(f"There is no store at {shown(engine)} yet. Score a night first: churn score.")
+        raise StoreMissing(kind_of(engine).nowhere.format(where=shown(engine)))
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with plainly(engine), engine.execution_options(**level).connect() as connection, connection.begin():
         refuse_other_revision(connection)
@@ -122,37 +127,38 @@ def _is_lost(error: BaseException | None) -> bool:
 
 def refuse_other_revision(connection: Connection) -> None:
     """Raise `StoreMissing` where there are no tables, `StoreOutdated` where they are of another revision."""
-    tables, where = inspect(connection), shown(connection.engine)
+    tables, where, kind = inspect(connection), shown(connection.engine), kind_of(connection)
     if tables.has_table(_ONE_VERSION):
         raise StoreOutdated(
             f"The store {where} was made by a churn that could not bring it along: move it aside and score again "
             "(churn score)."
         )
     if not tables.has_table(STORE_VERSION.name):
-        raise StoreMissing(f"{where} holds no nights. Check [store] url, or score one: churn score.")
+        raise StoreMissing(kind.empty.format(where=where))
     found = connection.execute(select(STORE_VERSION.c.version_num)).scalar()
-    if found != REVISION:
+    if found != kind.revision:
         raise StoreOutdated(
-            f"The store {where} has revision {found}, this churn knows revision {REVISION}. The next night brings an "
-            "older store along (churn score); for a newer one use the newer churn."
+            f"The {kind.called} {where} has revision {found}, this churn knows revision {kind.revision}. The next "
+            "night brings an older one along (churn score); for a newer one use the newer churn."
         )
 
 
 @contextmanager
 def plainly(engine: Engine) -> Iterator[None]:
     """Say database errors with the store's address and without the SQL."""
+    called = kind_of(engine).called
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         if "database is locked" in str(reason):
             raise StoreError(
-                f"The store {shown(engine)} cannot be used: database is locked, for more than {BUSY_SECONDS} seconds. "
-                "Is there a process that was stopped in the middle of writing? Let it go on, or end it."
+                f"The {called} {shown(engine)} cannot be used: database is locked, for more than {BUSY_SECONDS} "
+                "seconds. Is there a process that was stopped in the middle of writing? Let it go on, or end it."
             ) from error
         said, place = " ".join(str(reason).split()), "folder" if engine.dialect.name == "sqlite" else "server"
         raise StoreError(
-            f"The store {shown(engine)} cannot be used: {said}. Check [store] url, the {place} and the rights there."
+            f"The {called} {shown(engine)} cannot be used: {said}. Check [store] url, the {place} and the rights there."
         ) from error
 
 
@@ -161,12 +167,12 @@ def shown(engine: Engine) -> str:
     return engine.url.set(drivername=engine.dialect.name, query={}).render_as_string(hide_password=True)
 
 
-def _set_up_sqlite(dbapi_connection: Any, _: object) -> None:
+def _set_up_sqlite(kind: Kind, dbapi_connection: Any, _: object) -> None:
     dbapi_connection.isolation_level = None  # the driver begins no transactions of its own: `_begin_sqlite` does
     cursor = dbapi_connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL never corrupt; a power cut may cost the last night
+    cursor.execute(f"PRAGMA synchronous = {kind.synchronous}")
     cursor.close()
 
 
@@ -175,11 +181,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _set_up_postgresql(dbapi_connection: Any, _: object) -> None:
+def _set_up_postgresql(kind: Kind, dbapi_connection: Any, _: object) -> None:
     was = dbapi_connection.autocommit
     dbapi_connection.autocommit = True  # else what is set would go with the first transaction that is rolled back
     with dbapi_connection.cursor() as cursor:
-        cursor.execute(f"SET search_path = {SCHEMA}")
+        cursor.execute(f"SET search_path = {kind.schema}")
         cursor.execute("SET TIME ZONE 'UTC'")
         cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
         # A machine that stopped in the middle of a transaction must not hold its locks for hours.

@@ -1,22 +1,25 @@
-"""Making the store, and bringing an older one along: by Alembic, in one transaction, which dies as a whole."""
+"""Making a store, and bringing an older one along: by Alembic, in one transaction, which dies as a whole."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from pipeline.errors import StoreMissing, StoreOutdated
-from pipeline.store.connection import SCHEMA, plainly, refuse_other_revision, writing
-from pipeline.store.schema import LEASE, REVISION, STORE_VERSION
+from pipeline.store.connection import kind_of, plainly, refuse_other_revision, writing
+from pipeline.store.schema import STORE_VERSION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 __all__ = ["bring_along", "prepare"]
 
-_STEPS: Final = Path(__file__).parent / "migrations"
+_ALEMBIC: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x6368_7572_6E  # any number that nobody else uses, here "churn": two makers wait for one another
 
 
-def prepare(engine: Engine) -> None:
-    """Make the tables where there are none; those of an older churn are left for `bring_along`.
+def prepare(engine: Engine, *, brings_along: bool = False) -> None:
+    """Make the tables where there are none; those of an older churn are left for `bring_along`, unless told otherwise.
 
     Raises `StoreOutdated` for tables that cannot be brought along, `StoreError` where the store cannot be opened.
     """
@@ -30,20 +33,22 @@ def prepare(engine: Engine) -> None:
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            if not inspect(connection).has_schema(SCHEMA):  # asked first: a role that may use it need not make it
-                connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            schema = kind_of(engine).schema
+            if not inspect(connection).has_schema(schema):  # asked first: a role that may use it need not make it
+                connection.execute(text(f"CREATE SCHEMA {schema}"))
         try:
             refuse_other_revision(connection)
         except StoreMissing:
             _upgrade(connection)
-            connection.execute(LEASE.insert())
         except StoreOutdated:
             if not _is_older(connection):
                 raise
+            if brings_along:
+                _upgrade(connection)
 
 
 def bring_along(connection: Connection) -> None:
-    """Take the steps that an older store has not taken; `connection` is that of who holds the lease."""
+    """Take the steps that an older store has not taken; the caller sees to it that nobody else does."""
     try:
         refuse_other_revision(connection)
     except StoreOutdated:
@@ -57,15 +62,23 @@ def _is_older(connection: Connection) -> bool:
     found = connection.execute(select(STORE_VERSION.c.version_num)).scalar()
     from alembic.script import ScriptDirectory
 
-    known = {step.revision for step in ScriptDirectory(str(_STEPS)).walk_revisions()}
-    return found in known and found != REVISION
+    known = {step.revision for step in ScriptDirectory.from_config(_steps_of(connection)).walk_revisions()}
+    return found in known and found != kind_of(connection).revision
 
 
 def _upgrade(connection: Connection) -> None:
     from alembic import command
+
+    command.upgrade(_steps_of(connection), "head")
+
+
+def _steps_of(connection: Connection) -> "Config":
+    """Alembic, set to the steps of that kind of store."""
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
+    config.set_main_option("script_location", str(_ALEMBIC).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")  # a folder may have any other character in its name
+    config.set_main_option("version_locations", str(kind_of(connection).steps).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config

@@ -3,14 +3,12 @@
 A change here needs a step in `migrations/versions`: a test holds the steps against these tables.
 """
 
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import (
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -20,8 +18,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
 )
+
+from pipeline.store.columns import KEY, UtcTime
+from pipeline.store.kind import Kind
 
 __all__ = [
     "CATALOGUES",
@@ -32,6 +32,7 @@ __all__ = [
     "METADATA",
     "MODELS",
     "PUBLISHED",
+    "PUBLISHED_STORE",
     "REVISION",
     "RUNS",
     "SCORES",
@@ -42,33 +43,22 @@ __all__ = [
 REVISION: Final = "0001"
 """The newest step of `migrations/versions`: what readers and writers need."""
 
+PUBLISHED_STORE: Final = Kind(
+    called="store",
+    schema="churn_published",
+    revision=REVISION,
+    steps=Path(__file__).parent / "migrations" / "versions",
+    synchronous="NORMAL",  # a night that a power cut costs is scored again
+    nowhere="There is no store at {where} yet. Score a night first: churn score.",
+    empty="{where} holds no nights. Check [store] url, or score one: churn score.",
+)
+"""The store of the published nights, which can be rebuilt."""
+
 UNSCORED: Final = ("leaving", "lapsed")
 """The states of accounts that have no risk, and with it no band, rank or reasons."""
 
 
-class UtcTime(TypeDecorator[datetime]):
-    """An instant, kept as UTC; SQLite has no zones, so it is given back with its own."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse an instant without a zone: it could mean anything."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"An instant needs a zone, got {value!r}: use datetime.now(UTC).")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The instant in UTC."""
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
 METADATA: Final = MetaData()
-
-_KEY: Final = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that orders lists, by its characters' numbers as Python and SQLite do: a rank must not depend on a language."""
 
 STORE_VERSION = Table("revision", MetaData(), Column("version_num", String(32), primary_key=True))
 """Alembic's own, which makes it by itself."""
@@ -152,11 +142,11 @@ SCORES = Table(
     "scores",
     METADATA,
     Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
-    Column("account_id", _KEY, primary_key=True),
-    Column("root_id", _KEY, nullable=False),
+    Column("account_id", KEY, primary_key=True),
+    Column("root_id", KEY, nullable=False),
     Column("name", Text),
     Column("entry_name", Text),
-    Column("owner", _KEY),
+    Column("owner", KEY),
     Column("state", String(16), nullable=False),
     Column("last_day", Date),
     Column("band", String(8)),

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("taken_at", sa.DateTime),
         sa.Column("renewed_at", sa.DateTime),
     )
+    op.execute("INSERT INTO lease (id) VALUES (1)")  # nobody holds it
     op.create_table(
         "models",
         sa.Column("digest", sa.String(64), primary_key=True),
