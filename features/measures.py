@@ -1,4 +1,4 @@
-"""Arithmetic that the families share: ages, windows, sums that repeat exactly, ratios that bear small counts."""
+"""What the families share: ages, windows, sums that repeat exactly, ratios that bear small counts, ids as written."""
 
 import functools
 import operator

@@ -21,9 +21,10 @@ __all__ = ["Ended", "Told", "Watch", "endable"]
 GRACE_SECONDS: Final = 5.0
 """How long the way out may take before the process ends without it."""
 
-_STDERR: Final = 2
 LAST_SECONDS: Final = 3.0
 """How long that may take which is done at last."""
+
+_STDERR: Final = 2
 
 
 class Ended(FailedError):

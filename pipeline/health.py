@@ -175,9 +175,10 @@ def _place(settings: Settings) -> list[Finding]:
         address = make_url(settings.located(settings.store.url))
     except ArgumentError:
         return []  # which is told of the store
-    if address.drivername.partition("+")[0] != "sqlite" or address.database is None:
+    mounts = Path("/proc/self/mounts")  # which Linux alone has
+    if address.drivername.partition("+")[0] != "sqlite" or address.database is None or not mounts.exists():
         return []
-    kind = file_system(Path(address.database).parent, Path("/proc/self/mounts").read_text(encoding="utf-8"))
+    kind = file_system(Path(address.database).parent, mounts.read_text(encoding="utf-8"))
     if kind not in _NETWORKS:
         return []
     told = f"{address.database} lies on a network file system ({kind}), where SQLite loses what is written. Set [store]"

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from models.churn_model import ChurnModel
 from models.errors import CorruptModel, ModelRefusal, NoChampion, TrackingFailed
 from models.registry import load_champion, load_version
-from models.succession import champion_version
 from models.tracking_folder import TrackingFolder
 from pipeline.errors import StoreError, StoreOutdated, UsageError
 from pipeline.settings import Settings
@@ -27,6 +27,8 @@ from pipeline.store.nights import Night
 from pipeline.store.schema import CHAMPIONS, LEASE, MODELS
 
 __all__ = ["Champion", "champion", "copy_champion", "model_of"]
+
+_LAST: Final = select(func.max(CHAMPIONS.c.number))
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def champion(lease: Lease, settings: Settings) -> Champion:
     """
     registry = settings.registry()
     failure: Exception | None = None
+    before = retried(lambda: _last_number(lease.engine))
     try:
         model, version = load_champion(**registry)
     except (TrackingFailed, CorruptModel) as error:
@@ -67,7 +70,7 @@ def champion(lease: Lease, settings: Settings) -> Champion:
 
     def keep() -> None:
         with lease.writing() as connection:
-            if champion_version(**registry) == version:  # else another was promoted meanwhile, and is kept already
+            if connection.execute(_LAST).scalar() == before:  # else a promotion has kept its own meanwhile
                 _keep(connection, model, version, registry["name"])
 
     retried(keep)
@@ -108,6 +111,11 @@ def model_of(of: Night, settings: Settings) -> ChurnModel:
     finally:
         engine.dispose()
     return kept or load_version(int(of.model_version), **settings.registry())
+
+
+def _last_number(engine: Engine) -> int | None:
+    with reading(engine) as connection:
+        return connection.execute(_LAST).scalar()
 
 
 def _newest(engine: Engine, name: str) -> tuple[ChurnModel, int] | None:

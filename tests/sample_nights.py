@@ -1,18 +1,20 @@
 """Nights to publish: accounts with scores that add up, made without a model."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
 from features.catalogue import read_catalogue
 from models.bands import Bands
 from pipeline import publication
 from pipeline.book import make_book
 from pipeline.publication import Run
+from pipeline.store.connection import writing
 from pipeline.store.lease import leased
+from pipeline.store.schema import LEASE
 
 NIGHT = date(2026, 11, 2)
 NOW = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
@@ -98,3 +100,11 @@ def publish(store: Engine, *night: Any, **more: Any) -> None:
     """Publish as a night does it: under a lease, in a store that is made where there is none."""
     with leased(store) as lease:
         publication.publish(lease, *night, **more)
+
+
+def silence(store: Engine, seconds: float) -> None:
+    """Let the lease's holder have been silent for so long; a negative time, and it spoke when a clock was ahead."""
+    with writing(store) as connection:
+        renewed_at = connection.execute(select(LEASE.c.renewed_at)).scalar_one()
+        if renewed_at is not None:
+            connection.execute(update(LEASE).values(renewed_at=renewed_at - timedelta(seconds=seconds)))

@@ -1,16 +1,12 @@
 """Ending when told to: on the way out where there is one in time, without it where a library does not listen."""
 
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from programs import begun
 
 from pipeline.ending import GRACE_SECONDS, LAST_SECONDS, Ended, endable
-
-ROOT = Path(__file__).resolve().parent.parent
 
 PROGRAM = """
 import sys, threading, time
@@ -45,11 +41,7 @@ def told_to_end(
 ) -> tuple[list[str], float, int, str]:
     """The lines, the seconds until it had ended, its status, and what it wrote as errors."""
     program = PROGRAM.format(work=work, hours=hours, at_last=at_last or "pass")
-    with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "working\n"
+    with begun(program, says="working") as process:
         time.sleep(0.3)
         began = time.monotonic()
         if told:
@@ -122,15 +114,7 @@ work(obj={{"config": None, "as_json": False}})
 
 
 def test_ctrl_c_in_a_query_ends_without_a_traceback() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED.format(query=QUERY)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "working\n"
+    with begun(INTERRUPTED.format(query=QUERY), says="working") as process:
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
@@ -166,15 +150,7 @@ with engine.connect() as connection:
 
 def test_a_server_at_work_is_told_and_not_asked_again(postgres: str) -> None:
     """Its query ends as well, and the signal is not taken for a connection that was lost."""
-    with subprocess.Popen(
-        [sys.executable, "-c", IN_A_SERVER, postgres],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "working\n"
+    with begun(IN_A_SERVER, postgres, says="working") as process:
         time.sleep(1)
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=30)

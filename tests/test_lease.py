@@ -1,28 +1,23 @@
 """The lease: one run writes to a store at a time, and one that was taken for dead writes nothing more."""
 
 import signal
-import subprocess
-import sys
 import threading
 import time
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from sample_nights import CATALOGUE, NOW, booked, publish, run
-from sqlalchemy import Engine, select, text, update
+from programs import begun
+from sample_nights import CATALOGUE, NOW, booked, publish, run, silence
+from sqlalchemy import Engine, select, text
 
 from pipeline.errors import StoreError
 from pipeline.publication import flip, stage
 from pipeline.store import connection as connections
 from pipeline.store import lease as leases
-from pipeline.store.connection import connect, reading, writing
+from pipeline.store.connection import connect, reading
 from pipeline.store.lease import SILENCE_SECONDS, Lease, LeaseHeld, LeaseLost, leased
 from pipeline.store.making import prepare
 from pipeline.store.nights import night
 from pipeline.store.schema import LEASE
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -30,13 +25,6 @@ def lively(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signs of life come every tenth of a second, and are looked for as often."""
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
     monkeypatch.setattr(leases, "LOOK_SECONDS", 0.1)
-
-
-def silence(store: Engine, seconds: float) -> None:
-    """Let the holder have been silent for so long; a negative time, and it spoke when a clock was ahead."""
-    with writing(store) as connection:
-        renewed_at = connection.execute(select(LEASE.c.renewed_at)).scalar_one()
-        connection.execute(update(LEASE).values(renewed_at=renewed_at - timedelta(seconds=seconds)))
 
 
 def current(store: Engine) -> str | None:
@@ -193,16 +181,7 @@ with leased(connect(sys.argv[1])) as lease:
 
 def test_a_process_that_was_stopped_wakes_too_late(store: Engine, store_url: str) -> None:
     """As when a machine sleeps, or a container is frozen, with its night staged and not yet published."""
-    with subprocess.Popen(
-        [sys.executable, "-c", PAUSED, store_url],
-        cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "staged\n"
+    with begun(PAUSED, store_url, says="staged") as process:
         process.send_signal(signal.SIGSTOP)
         silence(store, SILENCE_SECONDS + 2)
         publish(store, run("meanwhile"), booked(3), CATALOGUE, finished_at=NOW)
@@ -231,17 +210,7 @@ def test_one_that_was_stopped_in_a_transaction_does_not_hold_it_for_ever(
     """A server cuts it off after a minute, here two seconds. A file cannot, and says what to do."""
     monkeypatch.setattr(connections, "BUSY_SECONDS", 1)
     monkeypatch.setattr(connections, "RETRY_SECONDS", (1, 1, 1, 1))
-    with subprocess.Popen(
-        [sys.executable, "-c", IN_A_TRANSACTION, store_url],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "writing\n"
+    with begun(IN_A_TRANSACTION, store_url, says="writing") as process:
         process.send_signal(signal.SIGSTOP)
         if store.dialect.name == "sqlite":
             with pytest.raises(StoreError, match=r"database is locked.*was stopped in the middle of writing"):

@@ -8,17 +8,17 @@ from typing import Any
 
 import duckdb
 import pytest
-from sample_nights import NIGHT, NOW
-from sqlalchemy import Engine, select, update
+from sample_nights import NIGHT, NOW, silence
+from sqlalchemy import Engine, select
 
 from models.errors import NoChampion
 from pipeline.ending import endable
 from pipeline.errors import FailedError, RefusedError
 from pipeline.ledger import KEPT_DAYS, LastRun, last_run, recorded
 from pipeline.run_log import RunLog
-from pipeline.store.connection import reading, writing
+from pipeline.store.connection import reading
 from pipeline.store.lease import SILENCE_SECONDS, Lease, leased
-from pipeline.store.schema import LEASE, LEDGER
+from pipeline.store.schema import LEDGER
 
 
 @pytest.fixture
@@ -124,9 +124,7 @@ def test_one_that_was_killed_has_no_outcome(store: Engine, lease: Lease) -> None
     run.__enter__()
     with reading(store) as connection:
         assert LastRun(NIGHT, NOW, None, None, is_running=True) == last_run(connection)
-    with writing(store) as connection:
-        renewed_at = connection.execute(select(LEASE.c.renewed_at)).scalar_one()
-        connection.execute(update(LEASE).values(renewed_at=renewed_at - timedelta(seconds=SILENCE_SECONDS + 2)))
+    silence(store, SILENCE_SECONDS + 2)
     with reading(store) as connection:
         assert LastRun(NIGHT, NOW, None, None, is_running=False) == last_run(connection)
 

@@ -15,7 +15,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, publish, reason, run, scored
+from programs import ROOT, begun
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, publish, reason, run, scored, silence
 from sqlalchemy import Engine, func, select, text, update
 
 from pipeline.book import make_book
@@ -35,7 +36,6 @@ from pipeline.store.nights import account, book, catalogue, most_at_stake, night
 from pipeline.store.schema import (
     CATALOGUES,
     INPUTS,
-    LEASE,
     METADATA,
     PUBLISHED_STORE,
     REVISION,
@@ -43,8 +43,6 @@ from pipeline.store.schema import (
     SCORES,
     STORE_VERSION,
 )
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -320,13 +318,6 @@ with leased(connect(sys.argv[1])) as lease:
 """
 
 
-def silence(store: Engine, seconds: float) -> None:
-    """Let the holder of the lease have been silent for so long."""
-    with writing(store) as connection:
-        renewed_at = connection.execute(select(LEASE.c.renewed_at)).scalar_one()
-        connection.execute(update(LEASE).values(renewed_at=renewed_at - timedelta(seconds=seconds)))
-
-
 def seen(store: Engine) -> tuple[str, int]:
     """The current run, and how many accounts a reader finds in it."""
     with reading(store) as connection:
@@ -344,15 +335,7 @@ def test_killed_before_the_flip(store: Engine, store_url: str, moment: str) -> N
     The dead one holds its lease for another minute of silence; here that minute is made to be over.
     """
     put(store, "before")
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, store_url],
-        cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "staging\n"
+    with begun(SCRIPT, store_url, says="staging") as process:
         if moment == "in the middle of staging":
             while count(store, "scores") < 2_000:
                 assert process.poll() is None

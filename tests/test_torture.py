@@ -14,15 +14,15 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from command_line import CHURN, ONE_THREAD, churn
-from sqlalchemy import Engine, func, select, text, update
+from sample_nights import silence
+from sqlalchemy import Engine, func, select, text
 
 from pipeline.errors import StoreMissing
-from pipeline.store.connection import reading, writing
+from pipeline.store.connection import reading
 from pipeline.store.lease import SILENCE_SECONDS
 from pipeline.store.nights import book, night
 from pipeline.store.schema import INPUTS, LEASE, PUBLISHED, PUBLISHED_STORE, RUNS, SCORES
@@ -145,11 +145,7 @@ def fall_silent(store: Engine) -> None:
             pass
     except StoreMissing:
         return
-    with writing(store) as connection:
-        renewed_at = connection.execute(select(LEASE.c.renewed_at)).scalar_one()
-        if renewed_at is not None:
-            past = renewed_at - timedelta(seconds=SILENCE_SECONDS + 2)
-            connection.execute(update(LEASE).values(renewed_at=past))
+    silence(store, SILENCE_SECONDS + 2)
 
 
 def many_die(store: Engine, store_url: str, demo: Path, folder: Path, times: int) -> None:
