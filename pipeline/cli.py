@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from pipeline.call import CommandGroup, config_option, json_option
-from pipeline.commands import every_month, every_night, start, when_wrong
+from pipeline.commands import every_month, every_night, keeping, start, when_wrong
 
 __all__ = ["main"]
 
@@ -22,6 +22,7 @@ _SECTIONS: Final[Mapping[str, tuple[click.Command, ...]]] = {
         every_month.monitor,
     ),
     "When something looks wrong": (when_wrong.replay, when_wrong.doctor),
+    "What people did and wrote": (keeping.backup, keeping.restore),
 }
 
 

@@ -1,14 +1,11 @@
 """The published night as a file, for a CRM or a spreadsheet: one whole night, a row for each active account."""
 
 import csv
-import errno
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -19,10 +16,12 @@ from sqlalchemy import Engine, make_url
 from pipeline.amounts import Language
 from pipeline.errors import UsageError
 from pipeline.files import find, is_named, matches
+from pipeline.people.connection import beside
 from pipeline.settings import Settings
 from pipeline.skill import by_rules
 from pipeline.store.connection import reading
 from pipeline.store.nights import AccountNight, Night, book, catalogue, published
+from pipeline.whole_file import partial_file, told_plainly, whole_file
 from pipeline.wording import all_sentences
 
 __all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination"]
@@ -99,7 +98,7 @@ def export_night(
         of = published(connection, as_of)
         features = catalogue(connection, of)["features"]
         rows = (_row(each, of, features, language) for each in book(connection, of) if each.state != "lapsed")
-        with _whole_file(path) as file:
+        with whole_file(path) as file:
             return _WRITERS[chosen](file, rows)
 
 
@@ -114,7 +113,7 @@ def refuse_destination(
         When the name tells no format, nothing can be written there, or the file is one that the settings read or
         would read once it is there, is the settings (`config`), lies in the cache or holds the store or the models.
     """
-    with _plainly(path):
+    with told_plainly(path):
         if path.is_dir():
             raise UsageError(f"{path} is a folder. Name a file in it, such as {path / 'night.csv'}.")
         _chosen_format(path, format)
@@ -122,7 +121,7 @@ def refuse_destination(
             raise UsageError(f"{path} {holds}. Name another file to write to.")
         if not path.absolute().parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no folder {path.parent}. Name a folder that exists.")
-        with _partial(path):  # to ask for rights would say less: a file system may be read-only, full or far away
+        with partial_file(path):  # to ask for rights would say less: a file system may be read-only, full or far away
             pass
 
 
@@ -142,6 +141,7 @@ def _in_use(path: Path, settings: Settings, config: Path | None) -> str | None:
     kept = {
         "the settings": [config] if config is not None else [],
         "the store": _sqlite_files(settings.located(settings.store.url)),
+        "the people store": _sqlite_files(beside(settings.located(settings.store.url))),
         "the models": _sqlite_files(settings.located(settings.tracking.uri)),
     }
     held = next((what for what, files in kept.items() if there in {file.resolve() for file in files}), None)
@@ -163,40 +163,6 @@ def _chosen_format(path: Path, format: Format | None) -> Format:
         f"{path.name!r} does not say what format to write: end the name with .csv, .parquet or .jsonl, "
         "or name one with --format."
     )
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name only when all of it is on disk; after an exception nothing is left."""
-    with _plainly(path), _partial(path) as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-        Path(file.name).replace(path)
-
-
-@contextmanager
-def _partial(path: Path) -> Iterator[IO[bytes]]:
-    """A file of another name in the same folder, gone in the end unless it was renamed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _plainly(path: Path) -> Iterator[None]:
-    """Say what the file system refused, and what to do."""
-    try:
-        yield
-    except OSError as error:
-        remedy = {
-            errno.EACCES: f"Name a folder that you may write in, or change the rights of {path.absolute().parent}",
-            errno.ENOSPC: "Free some space, or name a folder on another disk",
-        }.get(error.errno or 0, "Name another file or folder")
-        raise UsageError(f"{path} cannot be written: {error.strerror}. {remedy}.") from error
 
 
 def _row(account: AccountNight, of: Night, features: Mapping[str, Any], language: Language) -> Row:

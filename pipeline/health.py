@@ -18,6 +18,9 @@ from pipeline.amounts import STYLES
 from pipeline.errors import ExpectedError, FailedError, StoreMissing, UsageError
 from pipeline.files import find
 from pipeline.ledger import LastRun, last_run
+from pipeline.people.backup import last_backup
+from pipeline.people.connection import connect as connect_people
+from pipeline.people.schema import PEOPLE_STORE
 from pipeline.sections import SqlSource
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
@@ -94,7 +97,8 @@ def examine(config: Path, max_age: str | None, now: datetime) -> Health:
     findings.append(_tables(settings))
     if settings.sentiment.model:
         findings.append(_scorer(settings))
-    findings += [_champion(settings), *_place(settings), *_store(settings, oldest, now), _disk(settings)]
+    findings += [_champion(settings), *_place(settings), *_store(settings, oldest, now)]
+    findings += [*_people(settings, now), _disk(settings)]
     return Health(tuple(findings))
 
 
@@ -157,6 +161,25 @@ def _store(settings: Settings, oldest: timedelta | None, now: datetime) -> list[
     else:
         found = _night(shown, settings, oldest, now)
     return [found] if last is None else [found, _last(last)]
+
+
+def _people(settings: Settings, now: datetime) -> list[Finding]:
+    """Whether what people wrote can be read, and how much of it a lost disk would cost."""
+    try:
+        engine = connect_people(settings.located(settings.store.url))
+    except UsageError:
+        return []  # which is told of the store
+    try:
+        with reading(engine) as connection:
+            backed_up = last_backup(connection)
+    except StoreMissing:
+        return [Finding("people", True, "nobody has written anything down yet")]
+    except ExpectedError as error:
+        return [Finding("people", False, str(error))]
+    finally:
+        engine.dispose()
+    told = "never backed up (churn backup FILE)" if backed_up is None else f"backed up {_told(now - backed_up)} ago"
+    return [Finding("people", True, f"revision {PEOPLE_STORE.revision}, {told}")]
 
 
 def _last(run: LastRun) -> Finding:

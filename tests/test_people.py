@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sample_people import NIGHT, NOW, action, note, user
 from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
@@ -19,18 +19,6 @@ from pipeline.people.schema import ACTIONS, ANNOUNCEMENTS, AUDIT_LOG, MESSAGES, 
 from pipeline.store.connection import writing as writing_anything
 from pipeline.store.lease import leased
 from pipeline.store.schema import STORE_VERSION
-
-NIGHT = date(2026, 11, 2)
-NOW = datetime(2026, 11, 2, 9, 15, tzinfo=UTC)
-
-
-def user(email: str = "mara@example.com", **more: Any) -> dict[str, Any]:
-    return {"user_id": new_id(), "email": email, "role": "csm", "created_at": NOW} | more
-
-
-def action(by: str, **more: Any) -> dict[str, Any]:
-    made = {"action_id": new_id(), "account_id": "A-1", "at": NOW, "user_id": by, "as_of": NIGHT, "kind": "called"}
-    return made | more
 
 
 @pytest.fixture
@@ -137,8 +125,7 @@ def test_what_is_written_again_is_not_doubled(people: Engine, mara: str) -> None
 
 def test_a_transaction_is_kept_whole_or_not_at_all(people: Engine, mara: str) -> None:
     row = action(mara)
-    note = {"note_id": new_id(), "account_id": "A-1", "at": NOW, "user_id": mara, "as_of": NIGHT, "body": "Budget."}
-    rows = [(insert(ACTIONS), row), (insert(NOTES), note | {"action_id": "none"})]  # the second is of no action
+    rows = [(insert(ACTIONS), row), (insert(NOTES), note(mara, action_id="none"))]  # the second is of no action
     with pytest.raises(StoreError), writing(people) as connection:
         all(connection.execute(statement, values) for statement, values in rows)
     with reading(people) as connection:

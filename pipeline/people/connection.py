@@ -7,8 +7,9 @@ With SQLite it is a file of its own, for a file has one writer and a sign-in mus
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy import Connection, Engine, Table, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from pipeline.people.schema import PEOPLE_STORE
@@ -16,7 +17,9 @@ from pipeline.store import connection as store
 from pipeline.store import making
 from pipeline.store.connection import reading, refuse_other_revision
 
-__all__ = ["beside", "connect", "prepare", "reading", "writing"]
+__all__ = ["beside", "connect", "prepare", "reading", "rows_of", "writing"]
+
+_ROWS_AT_ONCE: Final = 5_000
 
 
 def beside(url: str) -> str:
@@ -60,3 +63,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with store.writing(engine) as connection:
         refuse_other_revision(connection)
         yield connection
+
+
+def rows_of(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
+    """All rows of a table by its key, a few thousand of them in memory."""
+    wanted = select(table).order_by(*table.primary_key)
+    with connection.execute(wanted, execution_options={"yield_per": _ROWS_AT_ONCE}) as rows:
+        yield from (dict(row._mapping) for row in rows)

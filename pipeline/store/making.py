@@ -12,7 +12,7 @@ from pipeline.store.schema import STORE_VERSION
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["bring_along", "prepare"]
+__all__ = ["bring_along", "knows", "prepare", "step_to"]
 
 _ALEMBIC: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x6368_7572_6E  # any number that nobody else uses, here "churn": two makers wait for one another
@@ -39,12 +39,12 @@ def prepare(engine: Engine, *, brings_along: bool = False) -> None:
         try:
             refuse_other_revision(connection)
         except StoreMissing:
-            _upgrade(connection)
+            step_to(connection)
         except StoreOutdated:
             if not _is_older(connection):
                 raise
             if brings_along:
-                _upgrade(connection)
+                step_to(connection)
 
 
 def bring_along(connection: Connection) -> None:
@@ -52,7 +52,7 @@ def bring_along(connection: Connection) -> None:
     try:
         refuse_other_revision(connection)
     except StoreOutdated:
-        _upgrade(connection)
+        step_to(connection)
 
 
 def _is_older(connection: Connection) -> bool:
@@ -60,16 +60,21 @@ def _is_older(connection: Connection) -> bool:
     if not inspect(connection).has_table(STORE_VERSION.name):
         return False
     found = connection.execute(select(STORE_VERSION.c.version_num)).scalar()
+    return found != kind_of(connection).revision and knows(connection, found)
+
+
+def knows(connection: Connection, revision: str | None) -> bool:
+    """Whether a step of this kind of store leads to that revision."""
     from alembic.script import ScriptDirectory
 
-    known = {step.revision for step in ScriptDirectory.from_config(_steps_of(connection)).walk_revisions()}
-    return found in known and found != kind_of(connection).revision
+    return revision in {step.revision for step in ScriptDirectory.from_config(_steps_of(connection)).walk_revisions()}
 
 
-def _upgrade(connection: Connection) -> None:
+def step_to(connection: Connection, revision: str = "head") -> None:
+    """Take the steps up to a revision, by default the newest."""
     from alembic import command
 
-    command.upgrade(_steps_of(connection), "head")
+    command.upgrade(_steps_of(connection), revision)
 
 
 def _steps_of(connection: Connection) -> "Config":
