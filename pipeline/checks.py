@@ -63,8 +63,11 @@ def refuse_fatal(violations: Iterable[Violation]) -> None:
     fatal = [violation for violation in violations if violation.severity is Severity.FATAL]
     if fatal:
         rules = "1 rule" if len(fatal) == 1 else f"{len(fatal)} rules"
-        listed = "\n\n".join(violation.told() for violation in fatal)
-        raise RefusedError(f"The tables break {rules} of the contract; nothing was written.\n\n{listed}")
+        begin = f"The tables break {rules} of the contract; nothing was written."
+        told, kept = (
+            "\n\n".join([begin, *(each.told(by_example=by_example) for each in fatal)]) for by_example in (True, False)
+        )
+        raise RefusedError(told, kept)
 
 
 def _notice_unknown(opened: Opened, settings: Settings) -> Iterator[Violation]:

@@ -6,9 +6,16 @@ __all__ = ["ExpectedError", "FailedError", "RefusedError", "StoreError", "StoreM
 
 
 class ExpectedError(Exception):
-    """A failure that is told in one message, without a traceback."""
+    """A failure that is told in one message, without a traceback.
+
+    `kept` is what may be kept of it, where the message names rows of the tables.
+    """
 
     exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, kept: str | None = None) -> None:
+        super().__init__(message)
+        self.kept = message if kept is None else kept
 
 
 class FailedError(ExpectedError):

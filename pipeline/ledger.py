@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from models.errors import ModelRefusal
-from pipeline.errors import RefusedError, StoreError, UsageError
+from pipeline.errors import ExpectedError, RefusedError, StoreError, UsageError
 from pipeline.run_log import RunLog
 from pipeline.store.connection import retried, writing
 from pipeline.store.lease import Lease, is_held
@@ -58,7 +58,7 @@ def recorded(
     except BaseException as error:
         told = _told_to_end(error)
         outcome = "published" if entry.rows_out is not None else "ended" if told else _outcome(error)
-        how = {"outcome": outcome, "message": str(told or error)[:_LONGEST_MESSAGE]}
+        how = {"outcome": outcome, "message": _kept(told or error)[:_LONGEST_MESSAGE]}
         raise
     finally:
         log.finish()
@@ -92,6 +92,11 @@ def _told_to_end(error: BaseException) -> KeyboardInterrupt | None:
     while chain is not None and not isinstance(chain, KeyboardInterrupt):
         chain = chain.__cause__ or chain.__context__
     return chain
+
+
+def _kept(error: BaseException) -> str:
+    """What it said, without rows of the tables."""
+    return error.kept if isinstance(error, ExpectedError) else str(error)
 
 
 def _outcome(error: BaseException) -> str:

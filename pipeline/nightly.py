@@ -152,7 +152,7 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
         violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
         known = tonight(past, moment, recipe, covered)
         used_on = max(covered.days("usage", moment), default=None)
-        warnings = (*filter(None, [live.warning]), *(violation.told() for violation in violations))
+        warnings = (*filter(None, [live.warning]), *(each.told(by_example=False) for each in violations))
         return _Seen(live.model, live.version, known, inputs(past, moment, known, recipe), warnings, used_on)
     finally:
         opened.close()

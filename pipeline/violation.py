@@ -26,13 +26,13 @@ class Violation:
         """`table.column`, or the table alone where no column is to blame."""
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
-    def told(self) -> str:
-        """The violation in two or three lines."""
+    def told(self, *, by_example: bool = True) -> str:
+        """The violation in two or three lines. What is kept goes without examples: they are ids, and values beside."""
         lines = [f"{self.place}  {self.rule}"]
         if self.failing is not None and self.rows:
             share = self.failing / self.rows
             percent = f"{share:.1%}" if share >= 0.001 else "under 0.1%"
-            example = f", e.g. {', '.join(self.examples)}" if self.examples else ""
+            example = f", e.g. {', '.join(self.examples)}" if self.examples and by_example else ""
             lines.append(f"    {self.failing:,} of {self.rows:,} rows ({percent}){example}")
         lines.append(f"    {self.remedy}")
         return "\n".join(lines)
