@@ -61,11 +61,11 @@ def _is_older(connection: Connection) -> bool:
     return found in known and found != REVISION
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, to: str = REVISION) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
