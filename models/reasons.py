@@ -2,6 +2,7 @@
 
 What is stored is feature, value and contribution; sentences are made from the catalogue when they are shown. At most
 twelve reasons are kept, closed by one that holds the rest, so that base + Σ reasons is the account's log-odds.
+Everything is an array over all accounts, for a night has millions of reasons; lists are made for those that are shown.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ Floats = NDArray[np.float64]
 Value = float | str | None
 
 MOST_REASONS: Final = 12
+DECIMALS: Final = 6
+"""Contributions are told in millionths of log-odds; what that takes from them is in the rest."""
+
 REST: Final = "rest"
 OTHER: Final = "other"
 
@@ -43,7 +47,7 @@ class Reasons:
 
     features: tuple[Feature, ...]
     explanation: Explanation
-    values: Mapping[str, NDArray[Any]]  # by feature, the values as they are said: number, word or None
+    values: Mapping[str, NDArray[Any]]  # by feature: numbers with NaN, or words with None
     contradicts: NDArray[np.bool_]  # (n, features)
 
     @classmethod
@@ -52,67 +56,101 @@ class Reasons:
         return cls(
             features=model.features,
             explanation=explanation,
-            values={feature.name: _spoken(frame[feature.name], feature) for feature in model.catalogue},
+            values={feature.name: _values(frame[feature.name], feature) for feature in model.catalogue},
             contradicts=contradicting(model, model.matrix(frame), explanation.contributions),
         )
 
     @cached_property
-    def _order(self) -> NDArray[np.int64]:
+    def order(self) -> NDArray[np.int64]:
         """(n, at most 12) the features of each account, largest contribution first; ties in the model's order."""
         size = -np.abs(self.explanation.contributions)
         return np.argsort(size, axis=1, kind="stable")[:, :MOST_REASONS]
 
+    @cached_property
+    def told(self) -> Floats:
+        """(n, at most 12) the contributions in that order, as they are told; one of zero says nothing."""
+        return np.round(np.take_along_axis(self.explanation.contributions, self.order, axis=1), DECIMALS)
+
+    @cached_property
+    def rest(self) -> Floats:
+        """(n,) what is left, so that base + Σ told + rest is the log-odds."""
+        left: Floats = self.explanation.families.sum(axis=1) - self.told.sum(axis=1)
+        return left
+
+    @cached_property
+    def spoken(self) -> NDArray[np.bool_]:
+        """(n, features of `values`) which values the sentences of an account's reasons may speak of."""
+        names = list(self.values)
+        by_feature = np.array([[name in self._mentioned(each) for name in names] for each in self.features])
+        found = np.zeros((len(self.order), len(names)), dtype=bool)
+        for place in range(self.order.shape[1]):
+            found |= by_feature[self.order[:, place]] & (self.told[:, place] != 0.0)[:, np.newaxis]
+        return found
+
     def listed(self) -> list[list[Reason]]:
-        """For each account its reasons, closed by {family: other, feature: rest}. Contributions of zero say nothing."""
-        kept = np.take_along_axis(self.explanation.contributions, self._order, axis=1)
-        rest = (self.explanation.contributions.sum(axis=1) - kept.sum(axis=1)).tolist()
-        against = np.take_along_axis(self.contradicts, self._order, axis=1).tolist()
-        names = [feature.name for feature in self.features]
-        families = [feature.family.value for feature in self.features]
-        columns = [self.values[name] for name in names]
+        """For each account its reasons, closed by {family: other, feature: rest}."""
+        against = np.take_along_axis(self.contradicts, self.order, axis=1)
         accounts: list[list[Reason]] = []
-        for row, (order, contributions) in enumerate(zip(self._order.tolist(), kept.tolist(), strict=True)):
+        for row, (order, told) in enumerate(zip(self.order.tolist(), self.told.tolist(), strict=True)):
             reasons: list[Reason] = [
                 {
-                    "family": families[at],
-                    "feature": names[at],
-                    "value": columns[at][row],
+                    "family": self.features[at].family.value,
+                    "feature": self.features[at].name,
+                    "value": self._value(self.features[at].name, row),
                     "contribution": contribution,
-                    "contradicts": contradicts,
+                    "contradicts": bool(against[row, place]),
                 }
-                for at, contribution, contradicts in zip(order, contributions, against[row], strict=True)
+                for place, (at, contribution) in enumerate(zip(order, told, strict=True))
                 if contribution != 0.0
             ]
-            reasons.append(
-                {"family": OTHER, "feature": REST, "value": None, "contribution": rest[row], "contradicts": False}
+            rest = float(self.rest[row])
+            accounts.append(
+                [
+                    *reasons,
+                    {"family": OTHER, "feature": REST, "value": None, "contribution": rest, "contradicts": False},
+                ]
             )
-            accounts.append(reasons)
         return accounts
-
-    def families(self) -> list[dict[str, float]]:
-        """For each account the contribution of every family, in log-odds; base + Σ families is its log-odds."""
-        return [dict(zip(FAMILIES, row, strict=True)) for row in self.explanation.families.tolist()]
 
     def facts(self) -> list[dict[str, Value]]:
-        """For each account the values of the features that the sentences of its reasons may speak of."""
-        spoken = [self._mentioned(feature) for feature in self.features]
-        contributions = self.explanation.contributions
-        accounts: list[dict[str, Value]] = []
-        for row, order in enumerate(self._order.tolist()):
-            names = sorted({name for at in order if contributions[row, at] != 0.0 for name in spoken[at]})
-            accounts.append({name: self.values[name][row] for name in names})
-        return accounts
+        """For each account the values that the sentences of its reasons may speak of; what is missing has none."""
+        names = list(self.values)
+        found = [
+            {names[at]: self._value(names[at], row) for at in np.flatnonzero(of)} for row, of in enumerate(self.spoken)
+        ]
+        return [{name: value for name, value in facts.items() if value is not None} for facts in found]
+
+    def largest_families(self) -> list[str | None]:
+        """For each account the family that raises its risk most; None where none does.
+
+        Of equals it is the first in the alphabet.
+        """
+        names = np.array(FAMILIES, dtype=object)
+        alphabet = np.argsort(names)
+        families = self.explanation.families[:, alphabet]
+        found = names[alphabet][families.argmax(axis=1)]
+        found[~(families.max(axis=1) > 0)] = None
+        return list(found)
+
+    def _value(self, name: str, row: int) -> Value:
+        value = self.values[name][row]
+        if value is None or isinstance(value, str):
+            return value
+        return None if np.isnan(value) else float(value)
 
     def _mentioned(self, feature: Feature) -> frozenset[str]:
         names = {feature.name}.union(*(mentions(wording) for wording in feature.words.values()))
         return frozenset(names & self.values.keys())
 
-    @property
-    def contradicting_share(self) -> float:
-        """Share of all contribution, in size, that contradicts the expected direction; 0 of nothing."""
-        size = np.abs(self.explanation.contributions)
-        whole = float(size.sum())
-        return float(size[self.contradicts].sum()) / whole if whole > 0 else 0.0
+    @cached_property
+    def size(self) -> float:
+        """All contribution, in size."""
+        return float(np.abs(self.explanation.contributions).sum())
+
+    @cached_property
+    def contradicting_size(self) -> float:
+        """That which contradicts the expected direction."""
+        return float(np.abs(self.explanation.contributions[self.contradicts]).sum())
 
 
 def contradicting(model: ChurnModel, matrix: Floats, contributions: Floats) -> NDArray[np.bool_]:
@@ -131,13 +169,10 @@ def contradicting(model: ChurnModel, matrix: Floats, contributions: Floats) -> N
     return against
 
 
-def _spoken(column: pd.Series, feature: Feature) -> NDArray[Any]:
-    """The values as plain Python: float, str, or None where missing."""
+def _values(column: pd.Series, feature: Feature) -> NDArray[Any]:
+    """Numbers with NaN, or words with None, where missing."""
     if feature.kind == "number":
-        numbers = column.to_numpy(np.float64, na_value=np.nan)
-        plain = numbers.astype(object)
-        plain[np.isnan(numbers)] = None
-        return plain
+        return column.to_numpy(np.float64, na_value=np.nan)
     words = column.to_numpy(object).copy()
     words[column.isna().to_numpy()] = None
     return words

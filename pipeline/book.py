@@ -4,7 +4,6 @@ A band depends on risk alone, so that it means the same for every manager and mo
 in order: value at risk is risk × MRR, a forecast whose sums can be checked later.
 """
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -13,7 +12,7 @@ import pandas as pd
 
 from models.bands import Bands
 
-__all__ = ["largest_family", "make_book"]
+__all__ = ["make_book"]
 
 SCORED: Final = ("risk", "log_odds", "base_log_odds")
 _BILLING: Final = "billing"
@@ -27,10 +26,10 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
     ----------
     scores
         One row per account: `account_id`, `root_id`, `name`, `owner`, `state` (active, leaving or lapsed), `since`
-        (first day of the present spell), `mrr` (null where unknown), `risk`, `log_odds`, `base_log_odds`, `families`
-        (mapping of family to log-odds), and `involuntary` (P(involuntary | leaves)) where a model tells it. Any further
-        columns are kept. The scores of accounts that are not active are
-        blanked: their risk needs no model.
+        (first day of the present spell), `mrr` (null where unknown), `risk`, `log_odds`, `base_log_odds`,
+        `largest_family` (which raises the risk most, null where none does), and `involuntary` (P(involuntary | leaves))
+        where a model tells it. Any further columns are kept. The scores of accounts that are not active are blanked:
+        their risk needs no model.
     bands
         Where medium and high begin, as fixed with the model.
     new_days
@@ -49,7 +48,6 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
         - `band`: low, medium, high; null for new, leaving and lapsed accounts;
         - `involuntary`: null for accounts that are not active, and for all without a model of it;
         - `value_at_risk`: MRR expected to be lost within the horizon; null without an MRR;
-        - `largest_family`: the family that raises the risk most, null where none does;
         - `rank`: 1, 2, … within the owner's book, null for leaving and lapsed accounts. Accounts with one root and
           owner are one entry and share its rank. Entries with a candidate come first; they and the others are ordered
           by their summed value at risk (unknown last), then the greatest risk, then the least account_id. Accounts
@@ -73,9 +71,7 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
     young = (pd.Timestamp(as_of) - pd.to_datetime(book["since"])).dt.days < new_days
     book["band"] = pd.Series(bands.of(book["risk"].to_numpy(np.float64)), dtype=object).where(active & ~young, None)
     book["value_at_risk"] = book["risk"] * book["mrr"]
-    book["largest_family"] = [
-        largest_family(each) if scored else None for each, scored in zip(book["families"], active, strict=True)
-    ]
+    book["largest_family"] = book["largest_family"].astype(object).where(active, None)
 
     raised = book["band"].isin(["medium", "high"])
     payment = raised & (book["largest_family"].eq(_BILLING) | book["involuntary"].gt(_MORE_LIKELY_THAN_NOT))
@@ -83,16 +79,6 @@ def make_book(scores: pd.DataFrame, *, bands: Bands, new_days: int, as_of: date)
         [~active, young, payment, raised], [book["state"], "new", "payment", "candidate"], default="watch"
     )
     return _in_order(book)
-
-
-def largest_family(families: Mapping[str, float]) -> str | None:
-    """The family that raises the risk most; None where none does. Of equals the first in the alphabet.
-
-    >>> largest_family({"usage": 0.2, "billing": 0.3, "support": -0.9})
-    'billing'
-    """
-    raising = [(-contribution, family) for family, contribution in families.items() if contribution > 0]
-    return min(raising)[1] if raising else None
 
 
 def _refuse_unscored(book: pd.DataFrame, active: "pd.Series[bool]") -> None:

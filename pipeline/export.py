@@ -72,7 +72,7 @@ def export_night(
     feature, value, contribution, words}, largest first, closed by {family: other, feature: rest, contribution};
     contributions whose sign contradicts what is expected of the feature are in that rest. `words` is null where the
     catalogue has none or those of another reason say the same (see `wording.all_sentences`), and ends with a remark
-    where it may not be said to the customer. `families` is complete.
+    where it may not be said to the customer; older nights keep but the rest. `families` is complete.
 
     Accounts under notice (state *leaving*) are active and have a row, but no model scored them: risk, band,
     value_at_risk, rank and log-odds are null, reasons and families empty. New accounts have a risk and no band. Lapsed

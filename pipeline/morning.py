@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from sqlalchemy import Engine
 
 from pipeline.amounts import STYLES, Language, money_word, plain_odds
+from pipeline.retention import NIGHTS_WITH_REASONS
 from pipeline.skill import by_rules, skill_line
 from pipeline.store.connection import reading
 from pipeline.store.nights import AccountNight, Entry, Night, account, catalogue, most_at_stake, night
@@ -267,6 +268,8 @@ def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night, langua
     log_odds, base = found.log_odds or 0.0, found.base_log_odds or 0.0
     said = all_sentences(found.reasons, words["features"], found.facts, shown.as_of, language)
     numbers = by_rules(shown.headline) is None
+    if not found.facts:
+        yield f"Reasons are kept for {NIGHTS_WITH_REASONS} nights; of this one there is left what they add up to."
 
     def percent(log_odds: float) -> str:
         return f"  {100 / (1 + math.exp(-log_odds)):>8.1f} %" if numbers else ""

@@ -8,13 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from features.outages import coverage
 from models.churn_model import ChurnModel
-from models.reasons import Reasons
 from pipeline.agreement import see
 from pipeline.book import make_book
 from pipeline.caveats import caveats, hindsight
@@ -28,6 +25,7 @@ from pipeline.kept_models import champion
 from pipeline.ledger import Entry, recorded
 from pipeline.publication import Run, publish
 from pipeline.run_log import RunLog
+from pipeline.scoring import scored, shown
 from pipeline.settings import Settings
 from pipeline.sources import open_sources
 from pipeline.store.connection import connect, retried
@@ -124,9 +122,7 @@ def _night(
         | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
         warnings=warnings,
     )
-    records = {feature.name: feature.as_record() for feature in model.catalogue}
-    shown = {"features": records, "bands": model.bands.as_record(), "horizon_days": model.about["horizon_days"]}
-    publish(lease, run, book, shown, finished_at=datetime.now(UTC), inputs=parts(seen.saw))
+    publish(lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=parts(seen.saw))
     entry.rows_out = len(book)
     exported = 0
     if out is not None:
@@ -179,36 +175,12 @@ def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date)
         raise RefusedError(
             f"No account is active on {day}. Is the date right (--as-of, [run] as_of), and do subscriptions reach it?"
         )
-    explanation = model.explain(active, threads=settings.engine.threads)
-    reasons = Reasons.of(model, active, explanation)
-    scored = active.assign(
-        base_log_odds=explanation.base_log_odds,
-        log_odds=explanation.log_odds,
-        risk=explanation.risk,
-        horizons=pd.Series(_horizons(model, active, explanation.risk, settings)),
-        involuntary=float("nan") if model.involuntary is None else model.involuntary.probability(active),
-        families=pd.Series(reasons.families()),
-        reasons=pd.Series(reasons.listed()),
-        facts=pd.Series(reasons.facts()),
-    )
-    others = known[known["state"] != "active"]
-    nothing: dict[str, Any] = {"families": {}, "reasons": [], "facts": {}, "horizons": {}}
-    others = others.assign(**{name: [value] * len(others) for name, value in nothing.items()})
     columns = ["account_id", "root_id", "name", "owner", "state", "since", "last_day", "mrr"]
-    numbers = ["risk", "log_odds", "base_log_odds", "involuntary"]
-    scored = scored[[*columns, *numbers, *nothing]]
-    others = others[[*columns, *nothing]].assign(**dict.fromkeys(numbers, float("nan")))
-    together = pd.concat([part for part in (scored, others) if len(part)], ignore_index=True)
+    scores, contradicting_share = scored(active, columns, model, settings.engine.threads)
+    others = known.loc[known["state"] != "active", columns]
+    together = pd.concat([part for part in (scores, others) if len(part)], ignore_index=True)
     book = make_book(together, bands=model.bands, new_days=settings.book.new_days, as_of=day)
-    return book, reasons.contradicting_share
-
-
-def _horizons(
-    model: ChurnModel, active: pd.DataFrame, risk: NDArray[np.float64], settings: Settings
-) -> list[dict[int, float]]:
-    """Each account's risk by days."""
-    found = model.horizons(active, risk=risk, threads=settings.engine.threads)
-    return [dict(zip(found, each, strict=True)) for each in np.column_stack(list(found.values())).tolist()]
+    return book, contradicting_share
 
 
 def _headline(
@@ -219,21 +191,21 @@ def _headline(
     Accounts that are leaving or lapsed are counted in `states` alone. `used_on` is the last day with use;
     `contradicting_share` is that of the reasons that stay unworded.
     """
-    scored = book[~book["state"].isin(UNSCORED)]
-    bands = Counter(scored["band"].dropna())
+    customers = book[~book["state"].isin(UNSCORED)]
+    bands = Counter(customers["band"].dropna())
     return {
         "company": settings.company.name,
         "currency": settings.company.currency,
         "definition": settings.churn.definition,
         "question": settings.question(),
         "demo": settings.run.demo,
-        "customers": len(scored),
+        "customers": len(customers),
         "states": dict(Counter(book["state"])),
         "horizon_days": model.about["horizon_days"],
         "base_rate": model.bands.base_rate,
         "bands": {name: int(bands.get(name, 0)) for name in ("high", "medium", "low")},
-        "expected_loss": float(scored["value_at_risk"].sum()),
-        "mrr": float(scored["mrr"].sum()),
+        "expected_loss": float(customers["value_at_risk"].sum()),
+        "mrr": float(customers["mrr"].sum()),
         "usage_until": used_on and str(used_on),
         "contradicting_share": contradicting_share,
         "starter": model.about.get("starter"),

@@ -8,38 +8,34 @@ that was taken for dead writes nothing more when it wakes.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Table, insert, select, update
 
+from pipeline.bulk import BATCH_ROWS, insert_columns
 from pipeline.errors import RefusedError, StoreError
+from pipeline.packing import sums
+from pipeline.retention import clean, freeze
 from pipeline.store.connection import reading, retried
 from pipeline.store.lease import Lease, LeaseLost
-from pipeline.store.schema import CATALOGUES, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
+from pipeline.store.schema import CATALOGUES, DETAILS, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
 
 __all__ = [
-    "NIGHTS_WITH_INPUTS",
     "PublicationRefused",
     "Run",
     "check_staged",
-    "clean",
     "flip",
     "publish",
     "stage",
 ]
 
-BATCH_ROWS: Final = 10_000
 TOLERANCE: Final = 1e-9
-NIGHTS_WITH_INPUTS: Final = 60
-"""What a night saw is kept as long as the usual horizon is: a column that is rewritten on leaving shows itself once
-those who were at risk that night have left."""
 
 
 class PublicationRefused(RefusedError):
@@ -74,15 +70,14 @@ def publish(
     Parameters
     ----------
     book
-        What `pipeline.book.make_book` returned, with `last_day`, `reasons` (list of {family, feature, value,
-        contribution, contradicts}, closed by the rest), `facts` (feature to value), `horizons` (days to risk) and what
-        changed (`week_before.with_changes`).
+        What `pipeline.book.make_book` returned, with `last_day`, what `pipeline.scoring.scored` packed (`families`,
+        `horizons`, `details`; null for accounts without a score) and what changed (`week_before.with_changes`).
     catalogue
-        What readers need of the model: `features` (name to record), `bands`, `horizon_days`.
+        What readers need of the model, as `pipeline.scoring.shown` gives it.
     finished_at
         When the scores were ready, with its zone.
     inputs
-        What the night saw, as `pipeline.inputs.parts` gives it; kept for the newest `NIGHTS_WITH_INPUTS` nights.
+        What the night saw, as `pipeline.inputs.parts` gives it; kept for a while (`pipeline/retention.py`).
 
     Raises
     ------
@@ -124,25 +119,53 @@ def stage(
         "headline": _json(run.headline),
         "warnings": _json(run.warnings),
     }
-    _insert(lease, CATALOGUES, [{"digest": header["catalogue"], "record": text}])
-    _insert(lease, RUNS, [header])
-    rows = _rows(run.run_id, book)
-    while batch := list(islice(rows, batch_rows)):
-        _insert(lease, SCORES, batch)
+    _insert(lease, CATALOGUES, {"digest": header["catalogue"], "record": text})
+    _insert(lease, RUNS, header)
+    by_account = book.sort_values("account_id")  # the order of the key, so that the tables grow at their end
+    for first in range(0, len(book), batch_rows):
+        _insert_scores(lease, run.run_id, by_account.iloc[first : first + batch_rows])
     for part, content in enumerate(inputs):
-        _insert(lease, INPUTS, [{"run_id": run.run_id, "part": part, "content": content}])
+        _insert(lease, INPUTS, {"run_id": run.run_id, "part": part, "content": content})
+    retried(lambda: freeze(lease, run.run_id, run.as_of))
 
 
-def _insert(lease: Lease, table: Table, rows: list[dict[str, Any]]) -> None:
-    """The rows in one transaction, all or none; tried again where it was lost, unless they are there by then."""
+def _insert(lease: Lease, table: Table, row: dict[str, Any]) -> None:
+    """The row in a transaction; tried again where it was lost, unless it is there by then."""
 
     def insert_unless_there() -> None:
         with lease.writing() as connection:
-            first = [column == rows[0][column.name] for column in table.primary_key]
-            if connection.execute(select(*table.primary_key).where(*first)).first() is None:
-                connection.execute(insert(table), rows)
+            if not _is_there(connection, table, row):
+                connection.execute(insert(table), row)
 
     retried(insert_unless_there)
+
+
+def _insert_scores(lease: Lease, run_id: str, book: pd.DataFrame) -> None:
+    """The accounts' scores and details in one transaction, likewise."""
+    scored = book[~book["state"].isin(UNSCORED)]
+    scores = {column.name: _values(book[column.name]) for column in SCORES.c if column.name != "run_id"}
+    for name in ("horizons", "families"):
+        scores[name] = scored[name].reindex(book.index, fill_value=b"").tolist()
+    scores["last_day"] = [None if day is None else pd.Timestamp(day).date() for day in scores["last_day"]]
+    scores["run_id"] = [run_id] * len(book)
+    details: dict[str, list[Any]] = {
+        "run_id": [run_id] * len(scored),
+        "account_id": scored["account_id"].tolist(),
+        "packed": scored["details"].tolist(),
+    }
+
+    def insert_unless_there() -> None:
+        with lease.writing() as connection:
+            if not _is_there(connection, SCORES, {"run_id": run_id, "account_id": scores["account_id"][0]}):
+                insert_columns(connection, SCORES, scores)
+                insert_columns(connection, DETAILS, details)
+
+    retried(insert_unless_there)
+
+
+def _is_there(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    key = [column == row[column.name] for column in table.primary_key]
+    return connection.execute(select(*table.primary_key).where(*key)).first() is not None
 
 
 def check_staged(engine: Engine, run: Run, *, expected: int) -> None:
@@ -150,22 +173,21 @@ def check_staged(engine: Engine, run: Run, *, expected: int) -> None:
 
     The law: log_odds = base_log_odds + Σ families = base_log_odds + Σ reasons, and risk = 1 / (1 + exp(−log_odds)).
     """
-    with reading(engine) as connection:
-        columns = (
-            SCORES.c.account_id,
-            SCORES.c.state,
-            SCORES.c.risk,
-            SCORES.c.base_log_odds,
-            SCORES.c.log_odds,
-            SCORES.c.families,
-            SCORES.c.reasons,
-        )
-        wanted = select(*columns).where(SCORES.c.run_id == run.run_id).order_by(SCORES.c.account_id)
-        found = 0
-        with connection.execute(wanted, execution_options={"yield_per": BATCH_ROWS}) as staged:
-            for rows in staged.partitions():
-                found += len(rows)
-                _check_sums([row for row in rows if row.state not in UNSCORED])
+    same = (DETAILS.c.run_id == SCORES.c.run_id) & (DETAILS.c.account_id == SCORES.c.account_id)
+    numbers = (SCORES.c.risk, SCORES.c.base_log_odds, SCORES.c.log_odds)
+    wanted = (
+        select(SCORES.c.account_id, SCORES.c.state, *numbers, SCORES.c.families, DETAILS.c.packed)
+        .outerjoin_from(SCORES, DETAILS, same)
+        .where(SCORES.c.run_id == run.run_id)
+        .order_by(SCORES.c.account_id)
+    )
+    found = 0
+    with reading(engine) as connection, connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as staged:
+        for rows in staged.partitions():
+            scored = [row for row in rows if row.state not in UNSCORED]
+            told = [row for row in scored if row.packed is not None]
+            found += len(rows) - len(scored) + len(told)
+            _check_sums(told)
     if found != expected:
         raise PublicationRefused(
             f"{found:,} rows of the night of {run.as_of} were staged, {expected:,} were expected; readers keep what "
@@ -178,8 +200,8 @@ def _check_sums(rows: list[Any]) -> None:
         return
     stated = np.array([(row.risk, row.base_log_odds, row.log_odds) for row in rows], dtype=np.float64)
     risk, base, log_odds = stated.T
-    by_family = base + np.array([sum(json.loads(row.families).values()) for row in rows])
-    by_reason = base + np.array([sum(reason[3] for reason in json.loads(row.reasons)) for row in rows])
+    by_family = base + np.frombuffer(b"".join(row.families for row in rows), "<f8").reshape(len(rows), -1).sum(axis=1)
+    by_reason = base + sums([row.packed for row in rows])
     with np.errstate(over="ignore"):
         sigmoid = 1.0 / (1.0 + np.exp(-log_odds))
     for law, left, right in (
@@ -216,76 +238,10 @@ def flip(lease: Lease, run: Run, *, finished_at: datetime) -> None:
             connection.execute(update(RUNS).where(RUNS.c.run_id == former).values(status="superseded"))
 
 
-def clean(lease: Lease, *, batch_rows: int = BATCH_ROWS) -> None:
-    """Remove every run that is not published (replaced ones, and what dead ones left), and what old nights saw.
-
-    Who holds the lease is alone, so what is staged by others is of dead ones. It is done in small transactions.
-    """
-    with lease.writing() as connection:
-        unwanted = connection.execute(select(RUNS.c.run_id).where(RUNS.c.status != "published")).scalars().all()
-        newest = select(PUBLISHED.c.run_id).order_by(PUBLISHED.c.as_of.desc()).limit(NIGHTS_WITH_INPUTS)
-        of_others = select(INPUTS.c.run_id, INPUTS.c.part).where(INPUTS.c.run_id.not_in(newest))
-        parts = connection.execute(of_others).all()
-    for run_id, part in parts:
-        with lease.writing() as connection:
-            connection.execute(delete(INPUTS).where(INPUTS.c.run_id == run_id, INPUTS.c.part == part))
-    for run_id in unwanted:
-        removed = batch_rows
-        while removed == batch_rows:
-            with lease.writing() as connection:
-                removed = _remove_some(connection, run_id, batch_rows)
-                if removed < batch_rows:
-                    connection.execute(delete(RUNS).where(RUNS.c.run_id == run_id))
-    with lease.writing() as connection:
-        used = select(RUNS.c.catalogue)
-        connection.execute(delete(CATALOGUES).where(CATALOGUES.c.digest.not_in(used)))
-
-
-def _remove_some(connection: Connection, run_id: str, rows: int) -> int:
-    of_run = SCORES.c.run_id == run_id
-    some = select(SCORES.c.account_id).where(of_run).limit(rows)
-    return connection.execute(delete(SCORES).where(of_run, SCORES.c.account_id.in_(some))).rowcount
-
-
-def _rows(run_id: str, book: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows as the table takes them: plain Python values, JSON without spaces, every number in full."""
-    plain = ("account_id", "root_id", "name", "entry_name", "owner", "state", "last_day", "band", "largest_family")
-    changed = ("change_time", "change_data", "change_model")
-    numbers = ("rank", "risk", "mrr", "value_at_risk", "base_log_odds", "log_odds", "involuntary", *changed)
-    columns: dict[str, list[Any]] = {name: _values(book[name]) for name in (*plain, *numbers)}
-    columns["last_day"] = [None if day is None else pd.Timestamp(day).date() for day in columns["last_day"]]
-    nested = zip(book["families"], book["reasons"], book["facts"], book["horizons"], columns["state"], strict=True)
-    for row, (families, reasons, facts, horizons, state) in zip(
-        zip(*columns.values(), strict=True), nested, strict=True
-    ):
-        scored = state not in UNSCORED
-        yield {
-            "run_id": run_id,
-            **dict(zip(columns, row, strict=True)),
-            "horizons": _json(horizons) if scored else "{}",
-            "families": _json(families) if scored else "{}",
-            "reasons": _json(_compact(reasons)) if scored else "[]",
-            "facts": _json(_besides(facts, reasons)) if scored else "{}",
-        }
-
-
 def _values(column: pd.Series) -> list[Any]:
     """Python values, None where missing."""
     values = column.astype(object)
     return values.where(column.notna(), None).tolist()
-
-
-def _compact(reasons: list[Mapping[str, Any]]) -> list[list[Any]]:
-    return [
-        [each["family"], each["feature"], each["value"], each["contribution"], int(each["contradicts"])]
-        for each in reasons
-    ]
-
-
-def _besides(facts: Mapping[str, Any], reasons: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The facts that no reason holds as its value."""
-    held = {each["feature"] for each in reasons}
-    return {name: value for name, value in facts.items() if name not in held}
 
 
 def _json(value: Any, *, sort_keys: bool = False) -> str:

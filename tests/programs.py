@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @contextmanager
 def begun(program: str, *arguments: str, says: str) -> Iterator["subprocess.Popen[str]"]:
-    """The program, at work since it has said so; waited for on leaving."""
+    """The program, at work since it has said so; ended on leaving, also where it is stopped."""
     with subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         cwd=ROOT,
@@ -24,4 +24,7 @@ def begun(program: str, *arguments: str, says: str) -> Iterator["subprocess.Pope
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == f"{says}\n"
-        yield process
+        try:
+            yield process
+        finally:
+            process.kill()

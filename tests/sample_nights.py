@@ -1,5 +1,6 @@
 """Nights to publish: accounts with scores that add up, made without a model."""
 
+import struct
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,11 +10,10 @@ from sqlalchemy import Engine, select, update
 
 from features.catalogue import read_catalogue
 from models.bands import Bands
-from pipeline import publication
-from pipeline.book import make_book
+from pipeline import book, publication
 from pipeline.publication import Run
 from pipeline.store.connection import writing
-from pipeline.store.lease import leased
+from pipeline.store.lease import Lease, leased
 from pipeline.store.schema import LEASE
 
 NIGHT = date(2026, 11, 2)
@@ -27,15 +27,18 @@ CATALOGUE: dict[str, Any] = {
         for feature in read_catalogue(name)
     },
     "bands": BANDS.as_record(),
+    "families": list(FAMILIES),
     "horizon_days": 60,
+    "horizons": [30, 60, 90],
 }
+PLACES = {name: place for place, name in enumerate(sorted(CATALOGUE["features"]))}
 
 
 def scored(accounts: int, *, seed: int = 0) -> pd.DataFrame:
     """What the scoring step hands over: active accounts, each with reasons for all that its families hold."""
     rng = np.random.default_rng(seed)
     families = rng.normal(0, 1, (accounts, len(FAMILIES)))
-    spoken = rng.normal(0, 0.5, (accounts, 2))
+    spoken = rng.normal(0, 0.5, (accounts, 2)).round(6)  # as they are told
     log_odds = -3.0 + families.sum(axis=1)
     rest = families.sum(axis=1) - spoken.sum(axis=1)
     ids = [f"A-{number:05}" for number in range(accounts)]
@@ -81,8 +84,42 @@ def reason(family: str, feature: str, value: Any, contribution: float, contradic
     }
 
 
+def make_book(frame: pd.DataFrame, **more: Any) -> pd.DataFrame:
+    """The book of a frame whose families are mappings; what raises most follows from them."""
+    raising = [[(-value, name) for name, value in each.items() if value > 0] for each in frame["families"]]
+    largest = [min(each)[1] if each else None for each in raising]
+    return book.make_book(frame.assign(largest_family=largest), **more)
+
+
 def booked(accounts: int, *, seed: int = 0, as_of: date = NIGHT) -> pd.DataFrame:
     return make_book(scored(accounts, seed=seed), bands=BANDS, new_days=28, as_of=as_of)
+
+
+def packed(made: pd.DataFrame, catalogue: dict[str, Any]) -> pd.DataFrame:
+    """The book as the night hands it over: families, horizons and reasons as bytes."""
+    families = [np.array([each.get(name, 0.0) for name in FAMILIES]).tobytes() for each in made["families"]]
+    horizons = [np.array([each[days] for days in catalogue["horizons"]]).tobytes() for each in made["horizons"]]
+    details = [pack(*each) for each in zip(made["reasons"], made["facts"], strict=True)]
+    return made.drop(columns=["reasons", "facts"]).assign(families=families, horizons=horizons, details=details)
+
+
+def pack(reasons: list[dict[str, Any]], facts: dict[str, Any]) -> bytes:
+    """As `pipeline/store/details.py` says it, one account at a time."""
+    *told, rest = reasons
+    said = {**facts, **{each["feature"]: each["value"] for each in told}}
+    numbers = {name: value for name, value in sorted(said.items()) if isinstance(value, float)}
+    words = {name: value.encode() for name, value in sorted(said.items()) if isinstance(value, str)}
+    parts = [struct.pack("<BHBd", len(told), len(numbers), len(words), rest["contribution"])]
+    for each in told:
+        place = PLACES[each["feature"]] | (0x8000 if each["contradicts"] else 0)
+        parts.append(struct.pack("<Hi", place, round(each["contribution"] * 1e6)))
+    parts += [struct.pack("<Hf", PLACES[name], value) for name, value in numbers.items()]
+    parts += [struct.pack("<HH", PLACES[name], len(text)) + text for name, text in words.items()]
+    return b"".join(parts)
+
+
+def stage(lease: Lease, of: Run, made: pd.DataFrame, catalogue: dict[str, Any], **named: Any) -> None:
+    publication.stage(lease, of, packed(made, catalogue), catalogue, **named)
 
 
 def run(run_id: str, *, as_of: date = NIGHT, model_version: str = "1", **headline: Any) -> Run:
@@ -96,10 +133,10 @@ def run(run_id: str, *, as_of: date = NIGHT, model_version: str = "1", **headlin
     )
 
 
-def publish(store: Engine, *night: Any, **more: Any) -> None:
+def publish(store: Engine, of: Run, made: pd.DataFrame, catalogue: dict[str, Any], **named: Any) -> None:
     """Publish as a night does it: under a lease, in a store that is made where there is none."""
     with leased(store) as lease:
-        publication.publish(lease, *night, **more)
+        publication.publish(lease, of, packed(made, catalogue), catalogue, **named)
 
 
 def silence(store: Engine, seconds: float) -> None:

@@ -8,9 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_nights import BANDS, NIGHT
-
-from pipeline.book import largest_family, make_book
+from sample_nights import BANDS, NIGHT, make_book
 
 
 def account(account_id: str, risk: float | None = 0.02, mrr: float | None = 100.0, **more: Any) -> dict[str, Any]:
@@ -186,10 +184,3 @@ def test_the_frame_that_was_given_stays_as_it_was() -> None:
     before = scores.copy(deep=True)
     make_book(scores, bands=BANDS, new_days=28, as_of=NIGHT)
     pd.testing.assert_frame_equal(before, scores)
-
-
-def test_largest_family_is_the_one_that_raises_most() -> None:
-    """Where nothing raises the risk there is none, and equals fall to the alphabet."""
-    assert largest_family({"usage": -2.0, "support": 0.1}) == "support"
-    assert largest_family({"usage": 0.5, "billing": 0.5}) == "billing"
-    assert largest_family({"usage": -2.0, "support": 0.0}) is None

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import struct
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,15 +12,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, publish, reason, run, scored
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, make_book, publish, reason, run, scored
 from sqlalchemy import Engine, update
 
-from pipeline.book import make_book
 from pipeline.errors import StoreError, StoreMissing, UsageError
 from pipeline.export import COLUMNS, FORMATS, Format, export_night, refuse_destination
 from pipeline.settings import Settings
 from pipeline.store.connection import connect, writing
-from pipeline.store.schema import SCORES
+from pipeline.store.schema import DETAILS
 
 
 @pytest.fixture
@@ -221,8 +221,8 @@ def test_a_failure_leaves_the_former_file(store: Engine, tmp_path: Path) -> None
     export_night(store, path)
     before = path.read_bytes()
     with writing(store) as connection:
-        connection.execute(update(SCORES).where(SCORES.c.account_id == "A-00019").values(reasons="[[not JSON"))
-    with pytest.raises(ValueError, match="Expecting value"):
+        connection.execute(update(DETAILS).where(DETAILS.c.account_id == "A-00019").values(packed=b"no details"))
+    with pytest.raises(struct.error):
         export_night(store, path)
     assert before == path.read_bytes()
     assert [path] == list(path.parent.iterdir())

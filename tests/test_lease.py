@@ -6,11 +6,11 @@ import time
 
 import pytest
 from programs import begun
-from sample_nights import CATALOGUE, NOW, booked, publish, run, silence
+from sample_nights import CATALOGUE, NOW, booked, publish, run, silence, stage
 from sqlalchemy import Engine, select, text
 
 from pipeline.errors import StoreError
-from pipeline.publication import flip, stage
+from pipeline.publication import flip
 from pipeline.store import connection as connections
 from pipeline.store import lease as leases
 from pipeline.store.connection import connect, reading
@@ -164,8 +164,8 @@ def test_a_store_that_is_gone_takes_its_lease_with_it(store: Engine, monkeypatch
 
 PAUSED = """
 import sys
-from sample_nights import CATALOGUE, NOW, booked, run
-from pipeline.publication import flip, stage
+from sample_nights import CATALOGUE, NOW, booked, run, stage
+from pipeline.publication import flip
 from pipeline.store.connection import connect
 from pipeline.store.lease import LeaseLost, leased
 with leased(connect(sys.argv[1])) as lease:

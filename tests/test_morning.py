@@ -10,13 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from rich.cells import cell_len
-from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, publish, reason, run, scored
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, make_book, publish, reason, run, scored
 from sqlalchemy import Engine
 
 from models.backtest import Backtest
 from models.bootstrap import Figure
 from models.evaluate import Evaluation
-from pipeline.book import make_book
 from pipeline.morning import account_page, list_page
 from pipeline.skill import skill_line, skill_table
 from pipeline.store.connection import connect, reading
@@ -76,18 +75,14 @@ def test_an_account_is_told_in_chinese_where_that_is_asked_for(store: Engine) ->
 
 
 def test_other_horizons_stand_in_one_line(store: Engine) -> None:
-    """In order, whatever order they are stored in; without others there is no such line."""
-    frame = scored(2)
-    frame["horizons"] = [{30: 1 / 30, 60: 1 / 13, 90: 1 / 9}, {60: frame.at[1, "risk"]}]
-    publish(
-        store,
-        run("r1", **HEADLINE),
-        make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT),
-        CATALOGUE,
-        finished_at=NOW,
-    )
+    """Where the model knows no others, there is no such line."""
+    frame = scored(1)
+    frame["horizons"] = [{30: 1 / 30, 60: 1 / 13, 90: 1 / 9}]
+    made = make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT)
+    publish(store, run("r1", **HEADLINE), made, CATALOGUE, finished_at=NOW)
     assert "\nWithin 30 days 1 in 30, 60: 1 in 13, 90: 1 in 9.\n" in shown_account(store, "A-00000")
-    assert "\nWithin " not in shown_account(store, "A-00001")
+    publish(store, run("r2", **HEADLINE), made, CATALOGUE | {"horizons": [60]}, finished_at=NOW)
+    assert "\nWithin " not in shown_account(store, "A-00000")
 
 
 def test_an_account_without_a_risk_has_none_within_any_days(store: Engine) -> None:
@@ -106,7 +101,7 @@ def test_an_account_without_a_risk_has_none_within_any_days(store: Engine) -> No
         stored = {each.account_id: each.horizons for each in book(connection, header)}
     assert stored == {
         "A-00000": {},
-        "A-00001": {str(days): risk for days, risk in frame.at[1, "horizons"].items()},
+        "A-00001": frame.at[1, "horizons"],
     }
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -16,19 +17,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from programs import ROOT, begun
-from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, publish, reason, run, scored, silence
+from sample_nights import BANDS, CATALOGUE, NIGHT, NOW, booked, make_book, publish, reason, run, scored, silence, stage
 from sqlalchemy import Engine, func, select, text, update
 
-from pipeline.book import make_book
 from pipeline.errors import StoreError, StoreMissing, StoreOutdated
-from pipeline.publication import (
-    NIGHTS_WITH_INPUTS,
-    PublicationRefused,
-    check_staged,
-    clean,
-    flip,
-    stage,
-)
+from pipeline.publication import PublicationRefused, check_staged, flip
+from pipeline.retention import clean
 from pipeline.store.connection import connect, reading, writing
 from pipeline.store.lease import SILENCE_SECONDS, Lease, leased
 from pipeline.store.making import prepare
@@ -246,18 +240,6 @@ def test_what_a_night_saw_comes_and_goes_with_it(store: Engine) -> None:
     assert {"r2": [b"three"]} == saw(store)
 
 
-def test_what_old_nights_saw_goes_and_they_stay(store: Engine) -> None:
-    """Also where the old ones are filled in last."""
-    nights = [NIGHT - timedelta(days=age) for age in range(NIGHTS_WITH_INPUTS + 2)]
-    for as_of in nights:
-        publish(store, run(str(as_of), as_of=as_of), booked(1), CATALOGUE, finished_at=NOW, inputs=[b"x"])
-    assert {str(as_of) for as_of in nights[:NIGHTS_WITH_INPUTS]} == saw(store).keys()
-    newer = NIGHT + timedelta(days=1)
-    publish(store, run("newer", as_of=newer), booked(1), CATALOGUE, finished_at=NOW, inputs=[b"x"])
-    assert {"newer", *(str(as_of) for as_of in nights[: NIGHTS_WITH_INPUTS - 1])} == saw(store).keys()
-    assert len(nights) + 1 == count(store, "published")
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # What is refused
 
@@ -280,7 +262,7 @@ def test_numbers_that_do_not_add_up_are_refused(store: Engine, law: str, column:
     elif column == "families":
         bad.loc[7, "families"]["usage"] += by  # type: ignore[index]
     else:
-        bad.loc[7, "reasons"][0]["contribution"] += by  # type: ignore[index]
+        bad.loc[7, "reasons"][-1]["contribution"] += by  # type: ignore[index]
     name = bad.loc[7, "account_id"]
     with pytest.raises(PublicationRefused, match=f"{law}.* account '{name}' and 0 more"):
         publish(store, run("bad"), bad, CATALOGUE, finished_at=NOW)
@@ -304,8 +286,8 @@ def test_missing_rows_are_refused(store: Engine, lease: Lease) -> None:
 
 SCRIPT = """
 import sys, time
-from sample_nights import CATALOGUE, NOW, booked, run
-from pipeline.publication import check_staged, stage
+from sample_nights import CATALOGUE, NOW, booked, make_book, run, stage
+from pipeline.publication import check_staged
 from pipeline.store.connection import connect
 from pipeline.store.lease import leased
 mine, made = run("killed"), booked(20_000, seed=1)
@@ -489,6 +471,23 @@ def test_the_steps_lead_to_the_tables(store: Engine) -> None:
     assert [] == [each for each in differences if each != ("remove_table", STORE_VERSION)]
     steps = ScriptDirectory(str(ROOT / "pipeline" / "store" / "migrations"))
     assert [REVISION] == steps.get_heads()
+
+
+def test_an_older_store_is_brought_along_by_the_next_night(store: Engine, store_url: str) -> None:
+    """In the hands of who holds the lease; its nights of before the last step have to be scored again."""
+    older = connect(store_url, replace(PUBLISHED_STORE, revision="0001"))
+    prepare(older)
+    with writing(older) as connection:
+        old = "INSERT INTO runs VALUES ('old', '2026-11-01', '1', 'c', 'published', :at, :at, 0, '', '{}', '[]')"
+        connection.execute(text("INSERT INTO catalogues VALUES ('c', '{}')"))
+        connection.execute(text(old), {"at": NOW.replace(tzinfo=None)})
+        connection.execute(text("INSERT INTO published VALUES ('2026-11-01', 'old')"))
+    older.dispose()
+    with pytest.raises(StoreOutdated, match="has revision 0001"), reading(store):
+        pass
+    put(store, "new")
+    assert ("new", 30) == seen(store)
+    assert (1, 1) == (count(store, "runs"), count(store, "catalogues"))
 
 
 def test_readers_need_no_data_frames() -> None:

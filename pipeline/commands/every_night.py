@@ -12,6 +12,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.nightly import NightDone
+    from pipeline.store.nights import LastScore
 
 __all__ = ["explain", "export", "score", "show_list"]
 
@@ -75,21 +76,30 @@ def explain(call: Call, account_id: str, language: Any, as_of: date | None) -> N
     """Show one account's risk and the reasons that add up to it."""
     from pipeline.morning import account_page, account_record
     from pipeline.store.connection import connect, reading
-    from pipeline.store.nights import published
+    from pipeline.store.nights import last_score, published
 
     settings = call.settings
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
-            shown = published(connection, as_of, call.shown)
+            shown, last = published(connection, as_of, call.shown), last_score(connection, account_id)
         page = account_page(engine, account_id, shown, language)
         if page is None:
-            ids = f"churn export{call.shown} --out FILE"
-            raise UsageError(f"{account_id!r} is not in the night of {shown.as_of}. Ids are listed by: {ids}")
+            raise UsageError(_unknown(account_id, shown.as_of, last, call.shown))
         seen = shown.headline.get("hindsight")  # absent from nights that an older churn published
         call.answer(f"{page}\n\n{seen}" if seen else page, account_record(engine, account_id, shown, language))
     finally:
         engine.dispose()
+
+
+def _unknown(account_id: str, as_of: date, last: "LastScore | None", config: str) -> str:
+    told = f"{account_id!r} is not in the night of {as_of}."
+    if last is None or last.gone_on > as_of:
+        return f"{told} Ids are listed by: churn export{config} --out FILE"
+    return (
+        f"{told} It was scored for the last time in the night of {last.as_of}; while that is kept, it is shown by: "
+        f"churn explain{config} {account_id} --as-of {last.as_of}"
+    )
 
 
 def show_list(call: Call, done: "NightDone") -> None:

@@ -70,11 +70,11 @@ def knows(connection: Connection, revision: str | None) -> bool:
     return revision in {step.revision for step in ScriptDirectory.from_config(_steps_of(connection)).walk_revisions()}
 
 
-def step_to(connection: Connection, revision: str = "head") -> None:
-    """Take the steps up to a revision, by default the newest."""
+def step_to(connection: Connection, revision: str | None = None) -> None:
+    """Take the steps up to a revision, by default the one that is needed."""
     from alembic import command
 
-    command.upgrade(_steps_of(connection), revision)
+    command.upgrade(_steps_of(connection), revision or kind_of(connection).revision)
 
 
 def _steps_of(connection: Connection) -> "Config":

@@ -8,23 +8,29 @@ Bulk writes live in `pipeline/publication.py`; nothing here needs pandas or Arro
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from struct import unpack
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Row, Select, case, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.errors import StoreMissing
-from pipeline.store.schema import CATALOGUES, PUBLISHED, RUNS, SCORES
+from pipeline.store.details import rest_alone, unpacked
+from pipeline.store.schema import CATALOGUES, DETAILS, FROZEN, PUBLISHED, RUNS, SCORES
 
 __all__ = [
     "AccountNight",
     "Entry",
+    "LastScore",
     "Night",
     "account",
     "book",
     "catalogue",
+    "last_score",
     "most_at_stake",
     "night",
     "published",
@@ -51,8 +57,9 @@ class Night:
 class AccountNight:
     """One account in one night. Money in the company's currency a month, reasons and families in log-odds.
 
-    Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band.
-    `horizons` are risks by days; `involuntary` is P(involuntary | leaves), None where the model does not tell it.
+    Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band. Of older
+    nights the reasons are gone, but for the rest that closes them: what they add up to. `horizons` are risks by days;
+    `involuntary` is P(involuntary | leaves), None where the model does not tell it.
     """
 
     account_id: str
@@ -65,7 +72,7 @@ class AccountNight:
     band: str | None
     rank: int | None
     risk: float | None
-    horizons: Mapping[str, float]
+    horizons: Mapping[int, float]
     mrr: float | None
     value_at_risk: float | None
     base_log_odds: float | None
@@ -93,6 +100,16 @@ class Entry:
     value_at_risk: float | None
 
 
+@dataclass(frozen=True)
+class LastScore:
+    """The last score of an account that the night of `gone_on` no longer scored: given in the night of `as_of`."""
+
+    account: AccountNight
+    as_of: date
+    gone_on: date
+    model_version: str
+
+
 def night(connection: Connection, as_of: date | None = None) -> Night | None:
     """The night of `as_of`, by default the newest; None where it was never published."""
     wanted = select(RUNS).join(PUBLISHED, PUBLISHED.c.run_id == RUNS.c.run_id).order_by(PUBLISHED.c.as_of.desc())
@@ -115,14 +132,25 @@ def published(connection: Connection, as_of: date | None, config: str = "") -> N
 
 
 def catalogue(connection: Connection, of: Night) -> dict[str, Any]:
-    """What was stored with the model of that night: `features` (name to record), `bands`, `horizon_days`."""
-    text = connection.execute(select(CATALOGUES.c.record).where(CATALOGUES.c.digest == of.catalogue)).scalar_one()
-    return cast("dict[str, Any]", json.loads(text))
+    """What was stored with the model of that night; not to be changed.
+
+    `features` (name to record, in order), `families` and `horizons` (days) in the order of the stored numbers, `bands`,
+    and `horizon_days`, the horizon of the risk.
+    """
+    return _parsed(
+        connection.execute(select(CATALOGUES.c.record).where(CATALOGUES.c.digest == of.catalogue)).scalar_one()
+    )
+
+
+@lru_cache(maxsize=4)
+def _parsed(record: str) -> dict[str, Any]:
+    """It is the same for all nights of a model, and long."""
+    return cast("dict[str, Any]", json.loads(record))
 
 
 def book(connection: Connection, of: Night) -> Iterator[AccountNight]:
     """Every account of the night in book order: owner (those without last), rank, the worst of an entry first."""
-    yield from _accounts(connection, _scores(of).order_by(SCORES.c.owner.is_(None), SCORES.c.owner, *_ORDER))
+    yield from _accounts(connection, of, _scores(of).order_by(SCORES.c.owner.is_(None), SCORES.c.owner, *_ORDER))
 
 
 def most_at_stake(connection: Connection, of: Night, limit: int) -> list[Entry]:
@@ -144,12 +172,31 @@ def most_at_stake(connection: Connection, of: Night, limit: int) -> list[Entry]:
 
 def _worst(connection: Connection, of: Night, owner: str | None, rank: int) -> AccountNight:
     ours = _scores(of).where(SCORES.c.owner.is_not_distinct_from(owner), SCORES.c.rank == rank)
-    return next(_accounts(connection, ours.order_by(*_ORDER).limit(1)))
+    return next(_accounts(connection, of, ours.order_by(*_ORDER).limit(1)))
 
 
 def account(connection: Connection, of: Night, account_id: str) -> AccountNight | None:
     """One account in that night; None where it was not in it."""
-    return next(_accounts(connection, _scores(of).where(SCORES.c.account_id == account_id)), None)
+    return next(_accounts(connection, of, _scores(of).where(SCORES.c.account_id == account_id)), None)
+
+
+def last_score(connection: Connection, account_id: str) -> LastScore | None:
+    """The last score of an account that has none any more, with its reasons; None for one that never lost it."""
+    hidden = select(RUNS.c.run_id).where(RUNS.c.run_id == FROZEN.c.run_id, RUNS.c.status.in_(("staged", "superseded")))
+    wanted = (
+        select(FROZEN, CATALOGUES.c.record)
+        .join(CATALOGUES, CATALOGUES.c.digest == FROZEN.c.catalogue)
+        .where(FROZEN.c.account_id == account_id, ~hidden.exists())
+        .order_by(FROZEN.c.gone_on.desc())
+    )
+    row = connection.execute(wanted.limit(1)).mappings().first()
+    if row is None:
+        return None
+    fields = dict(row)
+    about = {name: fields.pop(name) for name in ("as_of", "gone_on", "model_version")}
+    shown = _parsed(fields.pop("record"))
+    del fields["run_id"], fields["catalogue"]
+    return LastScore(_account(fields, shown), **about)
 
 
 _ORDER: Final = (
@@ -163,22 +210,29 @@ _ORDER: Final = (
 
 
 def _scores(of: Night) -> Select[Any]:
-    return select(*(column for column in SCORES.c if column.name != "run_id")).where(SCORES.c.run_id == of.run_id)
+    same = (DETAILS.c.run_id == SCORES.c.run_id) & (DETAILS.c.account_id == SCORES.c.account_id)
+    columns = (column for column in SCORES.c if column.name != "run_id")
+    return select(*columns, DETAILS.c.packed).outerjoin_from(SCORES, DETAILS, same).where(SCORES.c.run_id == of.run_id)
 
 
-def _accounts(connection: Connection, wanted: Select[Any]) -> Iterator[AccountNight]:
+def _accounts(connection: Connection, of: Night, wanted: Select[Any]) -> Iterator[AccountNight]:
+    shown = catalogue(connection, of)
     with connection.execute(wanted, execution_options={"yield_per": 5_000}) as rows:
-        yield from map(_account, rows)
+        for row in rows:
+            yield _account(dict(row._mapping), shown)
 
 
-def _account(row: Row[Any]) -> AccountNight:
-    fields = dict(row._mapping)
-    fields |= {name: json.loads(fields[name]) for name in ("families", "horizons")}
-    fields["reasons"] = tuple(
-        {"family": family, "feature": feature, "value": value, "contribution": contribution, "contradicts": bool(c)}
-        for family, feature, value, contribution, c in json.loads(fields["reasons"])
-    )
-    # Stored once: the values that the reasons hold are facts, too.
-    held = {reason["feature"]: reason["value"] for reason in fields["reasons"] if reason["family"] != "other"}
-    fields["facts"] = json.loads(fields["facts"]) | held
+def _account(fields: dict[str, Any], shown: Mapping[str, Any]) -> AccountNight:
+    fields["families"] = _by(shown["families"], fields["families"])
+    fields["horizons"] = _by(shown["horizons"], fields["horizons"])
+    if (packed := fields.pop("packed")) is not None:
+        fields["reasons"], fields["facts"] = unpacked(packed, shown["features"])
+    else:  # no score, or one of an older night
+        left = math.fsum(fields["families"].values())
+        fields["reasons"], fields["facts"] = rest_alone(left) if fields["families"] else (), {}
     return AccountNight(**fields)
+
+
+def _by(names: list[Any], numbers: bytes) -> dict[Any, float]:
+    """The doubles by their names; nothing where nothing is stored."""
+    return dict(zip(names, unpack(f"<{len(names)}d", numbers), strict=True)) if numbers else {}

@@ -4,7 +4,7 @@ A change here needs a step in `migrations/versions`: a test holds the steps agai
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -26,6 +26,8 @@ from pipeline.store.kind import Kind
 __all__ = [
     "CATALOGUES",
     "CHAMPIONS",
+    "DETAILS",
+    "FROZEN",
     "INPUTS",
     "LEASE",
     "LEDGER",
@@ -40,7 +42,7 @@ __all__ = [
     "UNSCORED",
 ]
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest step of `migrations/versions`: what readers and writers need."""
 
 PUBLISHED_STORE: Final = Kind(
@@ -129,7 +131,7 @@ RUNS = Table(
     Column("as_of", Date, nullable=False),
     Column("model_version", String(200), nullable=False),
     Column("catalogue", ForeignKey("catalogues.digest"), nullable=False),
-    Column("status", String(16), nullable=False),  # staged, published, superseded
+    Column("status", String(16), nullable=False),  # staged, published, superseded, expired
     Column("started_at", UtcTime, nullable=False),
     Column("finished_at", UtcTime),
     Column("accounts", Integer, nullable=False),
@@ -138,35 +140,69 @@ RUNS = Table(
     Column("warnings", Text, nullable=False),
 )
 
+
+def _of_an_account() -> tuple[Column[Any], ...]:
+    """What a night says of an account, whatever becomes of the night."""
+    return (
+        Column("root_id", KEY, nullable=False),
+        Column("name", Text),
+        Column("entry_name", Text),
+        Column("owner", KEY),
+        Column("state", String(16), nullable=False),
+        Column("last_day", Date),
+        Column("band", String(8)),
+        Column("rank", Integer),
+        Column("risk", Float(53)),
+        Column("mrr", Float(53)),
+        Column("value_at_risk", Float(53)),
+        Column("base_log_odds", Float(53)),
+        Column("log_odds", Float(53)),
+        Column("change_time", Float(53)),
+        Column("change_data", Float(53)),
+        Column("change_model", Float(53)),
+        Column("largest_family", String(32)),
+        Column("involuntary", Float(53)),
+        Column("horizons", LargeBinary, nullable=False),
+        Column("families", LargeBinary, nullable=False),
+    )
+
+
 SCORES = Table(
     "scores",
     METADATA,
     Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
     Column("account_id", KEY, primary_key=True),
-    Column("root_id", KEY, nullable=False),
-    Column("name", Text),
-    Column("entry_name", Text),
-    Column("owner", KEY),
-    Column("state", String(16), nullable=False),
-    Column("last_day", Date),
-    Column("band", String(8)),
-    Column("rank", Integer),
-    Column("risk", Float(53)),
-    Column("horizons", Text, nullable=False),
-    Column("mrr", Float(53)),
-    Column("value_at_risk", Float(53)),
-    Column("base_log_odds", Float(53)),
-    Column("log_odds", Float(53)),
-    Column("change_time", Float(53)),
-    Column("change_data", Float(53)),
-    Column("change_model", Float(53)),
-    Column("largest_family", String(32)),
-    Column("involuntary", Float(53)),
-    Column("families", Text, nullable=False),
-    Column("reasons", Text, nullable=False),
-    Column("facts", Text, nullable=False),
+    *_of_an_account(),
     Index("scores_by_rank", "run_id", "owner", "rank"),
+    sqlite_with_rowid=False,
 )
+"""Risks, by account. `horizons` and `families` are doubles one after another, in the order that the catalogue names."""
+
+DETAILS = Table(
+    "details",
+    METADATA,
+    Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
+    Column("account_id", KEY, primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Reasons, in a table of their own because they go earlier; `details.py` knows how they are packed."""
+
+FROZEN = Table(
+    "frozen",
+    METADATA,
+    Column("run_id", String(64), primary_key=True),
+    Column("account_id", KEY, primary_key=True),
+    Column("gone_on", Date, nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("model_version", String(200), nullable=False),
+    Column("catalogue", ForeignKey("catalogues.digest"), nullable=False),
+    *_of_an_account(),
+    Column("packed", LargeBinary),
+    Index("frozen_by_account", "account_id"),
+)
+"""The last score of an account that the night of `gone_on`, written by `run_id`, no longer scored; it stays when the
+night of `as_of`, in which it was given, goes."""
 
 INPUTS = Table(
     "inputs",

@@ -32,6 +32,7 @@ from models.churn_model import ChurnModel
 from models.contributions import PathTables
 from models.reasons import Reasons
 from models.training import fit
+from pipeline.packing import packed
 from pipeline.run_log import RunLog, open_log
 
 Floats = NDArray[np.float64]
@@ -75,7 +76,7 @@ def streamed(folder: Path, accounts: int, threads: int) -> dict[str, float]:
         explanation = model.explain(part, threads=threads)
         explained = time.perf_counter()
         reasons = Reasons.of(model, part, explanation)
-        listed += sum(map(len, reasons.listed())) + len(reasons.families()) + len(reasons.facts())
+        listed += sum(map(len, packed(reasons)))
         ended = time.perf_counter()
         for step, spent in zip(STEPS, (drawn - begun, explained - drawn, ended - explained), strict=True):
             seconds[step] += spent
