@@ -22,7 +22,7 @@ _SECTIONS: Final[Mapping[str, tuple[click.Command, ...]]] = {
         every_month.monitor,
     ),
     "When something looks wrong": (when_wrong.replay, when_wrong.doctor),
-    "What people did and wrote": (keeping.backup, keeping.restore),
+    "What people did and wrote": (keeping.backup, keeping.restore, keeping.forget),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, select
 
@@ -22,7 +23,7 @@ from features.versions import History
 from pipeline.store.nights import Night
 from pipeline.store.schema import INPUTS
 
-__all__ = ["EDITED", "Inputs", "inputs", "parts", "stored_inputs"]
+__all__ = ["EDITED", "Inputs", "inputs", "parts", "stored_inputs", "without_account"]
 
 EDITED: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("segment", "industry", "country"),
@@ -100,10 +101,25 @@ def parts(of: Inputs, rows: int = _PART_ROWS) -> Iterator[bytes]:
     """The same as Parquet files of so many accounts each."""
     for start in range(0, len(of.frame), rows):
         table = pa.Table.from_pandas(of.frame.iloc[start : start + rows].reset_index(), preserve_index=False)
-        table = table.replace_schema_metadata({_ROWS_KNOWN: json.dumps(dict(of.rows_known))})
-        file = io.BytesIO()
-        pq.write_table(table, file, compression="zstd", write_statistics=False)  # it is read whole
-        yield file.getvalue()
+        yield _written(table.replace_schema_metadata({_ROWS_KNOWN: json.dumps(dict(of.rows_known))}))
+
+
+def _written(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file, compression="zstd", write_statistics=False)  # it is read whole
+    return file.getvalue()
+
+
+def without_account(part: bytes, account_id: str, pseudonym: str) -> bytes | None:
+    """A part without the row of an account, and with a pseudonym where it is the parent; None where it is neither."""
+    ids = pq.read_table(io.BytesIO(part), columns=["account_id", "root_id"])
+    if not any(pc.any(pc.equal(column, account_id)).as_py() for column in ids.columns):
+        return None
+    table = pq.read_table(io.BytesIO(part))
+    table = table.filter(pc.not_equal(table["account_id"], account_id))
+    roots = table["root_id"]
+    renamed = pc.if_else(pc.equal(roots, account_id), pa.scalar(pseudonym, roots.type), roots)
+    return _written(table.set_column(table.column_names.index("root_id"), "root_id", renamed))
 
 
 def stored_inputs(connection: Connection, of: Night) -> Inputs | None:

@@ -23,6 +23,7 @@ from pipeline.freshness import lost_days, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
 from pipeline.kept_models import champion
 from pipeline.ledger import Entry, recorded
+from pipeline.left_out import forgotten_of, left_out, without
 from pipeline.publication import Run, publish
 from pipeline.run_log import RunLog
 from pipeline.scoring import scored, shown
@@ -146,9 +147,13 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
         moment = past.rules.moment(day)
         covered = coverage(past)
         violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
-        known = tonight(past, moment, recipe, covered)
+        everybody = tonight(past, moment, recipe, covered)
+        known = without(everybody, forgotten_of(settings, brings_along=True))
         used_on = max(covered.days("usage", moment), default=None)
-        warnings = (*filter(None, [live.warning]), *(each.told(by_example=False) for each in violations))
+        warnings = (
+            *filter(None, [live.warning, left_out(everybody, known)]),
+            *(each.told(by_example=False) for each in violations),
+        )
         return _Seen(live.model, live.version, known, inputs(past, moment, known, recipe), warnings, used_on)
     finally:
         opened.close()

@@ -24,6 +24,7 @@ from pipeline.differences import Difference, differences
 from pipeline.errors import RefusedError, UsageError
 from pipeline.inputs import EDITED, Inputs, inputs, stored_inputs
 from pipeline.kept_models import model_of
+from pipeline.left_out import forgotten_of, without
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.sources import open_sources
@@ -139,6 +140,7 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
     """
     log.step("read what the night saw")
     shown, then, log_odds = _stored(settings, as_of)
+    gone = forgotten_of(settings)
     log.step("load its model")
     model = model_of(shown, settings)
     _refuse_another_model(model, shown, then.frame, log_odds)
@@ -155,7 +157,7 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
                 f"The night of {shown.as_of} cannot be built again for its {which}. {reason}"
             ) from reason
         moment = past.rules.moment(shown.as_of)
-        now = inputs(past, moment, tonight(past, moment, recipe), recipe)
+        now = inputs(past, moment, without(tonight(past, moment, recipe), gone), recipe)
         left = _left(past, then.frame, today)
     finally:
         opened.close()
@@ -193,7 +195,8 @@ def _stored(settings: Settings, as_of: date | None) -> tuple[Night, Inputs, pd.S
             rows = connection.execute(scores.where(SCORES.c.log_odds.is_not(None))).all()
     finally:
         engine.dispose()
-    return shown, seen, pd.Series({row.account_id: row.log_odds for row in rows}, dtype=np.float64)
+    log_odds = pd.Series({row.account_id: row.log_odds for row in rows}, dtype=np.float64)
+    return shown, seen, log_odds[log_odds.index.isin(seen.frame.index)]  # of who was forgotten since, nothing is seen
 
 
 def _kept_no_longer(connection: Connection, shown: Night) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, insert, literal, select, update
 
 from pipeline.bulk import BATCH_ROWS
+from pipeline.people.forgotten import is_pseudonym
 from pipeline.store.lease import Lease
 from pipeline.store.schema import CATALOGUES, DETAILS, FROZEN, INPUTS, PUBLISHED, RUNS, SCORES
 
@@ -56,6 +57,7 @@ def freeze(lease: Lease, run_id: str, as_of: date) -> None:
             select(*stated, *columns, DETAILS.c.packed)
             .outerjoin_from(SCORES, DETAILS, same)
             .where(SCORES.c.run_id == former["run_id"], SCORES.c.risk.is_not(None), ~is_scored.exists())
+            .where(~is_pseudonym(SCORES.c.account_id))  # who was forgotten need not have left
         )
         names = ["run_id", "gone_on", *of_night, *(column.name for column in columns), "packed"]
         connection.execute(insert(FROZEN).from_select(names, found))

@@ -1,6 +1,9 @@
 """What people did and wrote: rows for the people store, one at least in every table."""
 
+import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,6 +24,7 @@ from pipeline.people.schema import (
     USERS,
     new_id,
 )
+from pipeline.store.kind import Kind
 
 NIGHT = date(2026, 11, 2)
 NOW = datetime(2026, 11, 2, 9, 15, 30, 123456, tzinfo=UTC)
@@ -79,7 +83,17 @@ def held(people: Engine) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def another(database: str, address: str, folder: Any) -> Engine:
+def newer_churn(steps: Path) -> Kind:
+    """The people store of a churn whose tables have taken one step more, in a new folder; it gives users a language."""
+    shutil.copytree(PEOPLE_STORE.steps, steps, ignore=shutil.ignore_patterns("__pycache__"))
+    (steps / "r9000_language.py").write_text(
+        f"from alembic import op\nrevision = '9000'\ndown_revision = '{PEOPLE_STORE.revision}'\n"
+        "def upgrade():\n    op.execute(\"UPDATE users SET language = 'en' WHERE language IS NULL\")\n"
+    )
+    return replace(PEOPLE_STORE, revision="9000", steps=steps)
+
+
+def another(database: str, address: str, folder: Path) -> Engine:
     """A people store in that database which is not there yet, in the place of any that was."""
     if database == "postgresql":
         with psycopg.connect(address, autocommit=True) as connection:

@@ -2,13 +2,11 @@
 
 import itertools
 import json
-import shutil
 import signal
 import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 from command_line import churn
 from programs import begun
-from sample_people import NIGHT, NOW, action, another, held, note, put, sample, user
+from sample_people import NIGHT, NOW, action, another, held, newer_churn, note, put, sample, user
 from sqlalchemy import Engine, insert, select, update
 
 from pipeline.errors import ExpectedError, RefusedError, StoreMissing, UsageError
@@ -26,7 +24,7 @@ from pipeline.people.backup import back_up, last_backup
 from pipeline.people.connection import connect, prepare, reading, writing
 from pipeline.people.forgotten import remember
 from pipeline.people.restore import restore as bring_back
-from pipeline.people.schema import ACTIONS, AUDIT_LOG, FORGOTTEN, METADATA, NOTES, PEOPLE_STORE, USERS
+from pipeline.people.schema import ACTIONS, AUDIT_LOG, FORGOTTEN, METADATA, NOTES, USERS
 from pipeline.store.schema import STORE_VERSION
 
 LATER = NOW + timedelta(days=3)
@@ -133,13 +131,7 @@ def test_a_backup_of_an_older_churn_is_brought_along(
     people: Engine, backed_up: dict[str, Any], file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Its rows take the steps that the tables have taken since, as if they had been there."""
-    steps = tmp_path / "steps"
-    shutil.copytree(PEOPLE_STORE.steps, steps, ignore=shutil.ignore_patterns("__pycache__"))
-    (steps / "r0002_language.py").write_text(
-        "from alembic import op\nrevision = '0002'\ndown_revision = '0001'\n"
-        "def upgrade():\n    op.execute(\"UPDATE users SET language = 'en' WHERE language IS NULL\")\n"
-    )
-    newer = replace(PEOPLE_STORE, revision="0002", steps=steps)
+    newer = newer_churn(tmp_path / "steps")
     for module in (backup, connection, restore):
         monkeypatch.setattr(module, "PEOPLE_STORE", newer)
     target = connect(f"sqlite:///{tmp_path / 'newer.db'}")

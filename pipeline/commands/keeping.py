@@ -1,4 +1,4 @@
-"""The commands that keep what people wrote, and bring it back."""
+"""The commands that keep what people wrote, bring it back, and forget an account."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.call import Call, takes_call
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeline.forgetting import Forgot, Held
     from pipeline.people.archive import Manifest
 
-__all__ = ["backup", "restore"]
+__all__ = ["backup", "forget", "restore"]
 
 
 @click.command()
@@ -57,6 +59,44 @@ def restore(call: Call, file: Path, replace: bool) -> None:
         engine.dispose()
     made = f"{manifest.made_at:%Y-%m-%d %H:%M} UTC"
     call.answer(f"Restored {_told(manifest)} from the backup of {made}.", {"file": file, **_record(manifest)})
+
+
+@click.command()
+@click.argument("account_id", metavar="ACCOUNT")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@takes_call
+def forget(call: Call, account_id: str, yes: bool) -> None:
+    """Remove what could tell who an account was, everywhere, and keep what was counted.
+
+    Its names, its reasons and facts, what nights saw of it, and what people wrote about it go; its risks, bands and
+    sums stay under a pseudonym. Later nights leave it out, also where your tables still hold it, and say so: remove it
+    there, too. Files that were exported, backups and the tables themselves are not touched; a backup that is restored
+    is emptied of it. It cannot be undone.
+    """
+    from pipeline.forgetting import forget as run
+    from pipeline.forgetting import held
+
+    found = held(call.settings, account_id)
+    if not yes:
+        if call.as_json:
+            raise UsageError("With --json nothing can be asked: give --yes to forget the account.")
+        click.confirm(f"{_held(account_id, found)} Forget it? It cannot be undone.", abort=True, err=True)
+    with call.log() as log:
+        done = run(call.settings, account_id, call.now, log.note)
+    record = {"account_id": account_id, "was_forgotten": found.was_forgotten, **vars(done)}
+    call.answer(_forgot(account_id, done), record)
+
+
+def _held(account_id: str, found: "Held") -> str:
+    called = account_id if found.name is None else f"{found.name} ({account_id})"
+    again = " It was forgotten before." if found.was_forgotten else ""
+    return f"{called} is in {found.nights:,} nights, and in {found.rows:,} rows that people wrote.{again}"
+
+
+def _forgot(account_id: str, done: "Forgot") -> str:
+    people = [f"{name.replace('_', ' ')} {count:,}" for name, count in done.people.items()]
+    counts = [f"scores {done.scores:,}", f"reasons {done.details:,}", f"inputs {done.inputs:,}", *people]
+    return f"Forgot {account_id}. Rows that were emptied or removed: {', '.join(counts)}."
 
 
 def _told(manifest: "Manifest") -> str:

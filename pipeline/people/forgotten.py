@@ -1,8 +1,8 @@
 """Which accounts were forgotten, and how one is.
 
 What was counted of an account stays, under a pseudonym; what could tell who it was goes. The list of the forgotten
-holds no ids but digests of them under a salt, so that who reads it learns nobody's id and a night that finds the id
-in its tables knows it again. The pseudonym is made from the digest.
+holds no ids but digests of them under a salt: a night that finds the id in its tables knows it again, and nobody can
+read it off the list. The pseudonym is made from the digest.
 
 The salt is the same in all rows that one store wrote; a backup that was brought back from another can bring one more.
 """
@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, func, insert, select, update
 
 from pipeline.people.schema import ACTIONS, ANNOUNCEMENTS, AUDIT_LOG, FORGOTTEN, HOLD_OUT, NOTES, OUTCOMES
 
-__all__ = ["Forgotten", "erase", "erase_all", "forgotten", "remember"]
+__all__ = ["Forgotten", "erase", "erase_all", "forgotten", "is_pseudonym", "mentions", "remember"]
+
+_PSEUDONYM: Final = "forgotten-"
 
 _HELD: Final[tuple[tuple[Column[Any], Mapping[str, None]], ...]] = (
     (NOTES.c.account_id, {"body": None}),
@@ -67,6 +69,12 @@ def remember(connection: Connection, account_id: str, at: datetime) -> str:
     return _pseudonym(digest)
 
 
+def mentions(connection: Connection, account_id: str) -> int:
+    """How many rows there are about an account."""
+    counts = (select(func.count()).select_from(column.table).where(column == account_id) for column, _ in _HELD)
+    return sum(connection.execute(count).scalar_one() for count in counts)
+
+
 def erase(connection: Connection, account_id: str, pseudonym: str) -> dict[str, int]:
     """Take an account's id and what was written about it out of every table; gives the number of rows by table."""
     found: dict[str, int] = {}
@@ -90,4 +98,9 @@ def _digest(account_id: str, salt: str) -> str:
 
 
 def _pseudonym(digest: str) -> str:
-    return f"forgotten-{digest[:16]}"
+    return f"{_PSEUDONYM}{digest[:16]}"
+
+
+def is_pseudonym(account_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a column holds what stands in the place of a forgotten account's id."""
+    return account_id.startswith(_PSEUDONYM)
