@@ -33,6 +33,7 @@ from pipeline.store.connection import connect, retried
 from pipeline.store.lease import Lease, leased
 from pipeline.store.schema import UNSCORED
 from pipeline.tonight import tonight
+from pipeline.violation import Violation
 from pipeline.week_before import with_changes
 
 __all__ = ["NightDone", "run_night"]
@@ -65,8 +66,13 @@ class _Seen:
     version: int
     known: pd.DataFrame
     saw: Inputs
-    warnings: tuple[str, ...]
+    remarks: tuple[str, ...]
+    violations: tuple[Violation, ...]
     used_on: date | None
+
+    def warnings(self, *, by_example: bool) -> tuple[str, ...]:
+        """What is odd, in text; what is kept names no rows of the tables."""
+        return *self.remarks, *(violation.told(by_example=by_example) for violation in self.violations)
 
 
 def run_night(settings: Settings, day: date, now: datetime, out: Path | None, log: RunLog) -> NightDone:
@@ -110,7 +116,8 @@ def _night(
     book, contradicting_share = _book(seen.known, model, settings, day)
     book, since = with_changes(book, seen.saw, model, day, lease.engine, settings, log)
     log.step("publish")
-    warnings = (*seen.warnings, *caveats(settings, model, day))
+    more = caveats(settings, model, day)
+    warnings = (*seen.warnings(by_example=True), *more)
     for warning in warnings:
         log.note(f"warning: {warning}")
     run = Run(
@@ -121,7 +128,7 @@ def _night(
         settings_digest=_digest(settings),
         headline=_headline(book, model, settings, seen.used_on, contradicting_share)
         | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
-        warnings=warnings,
+        warnings=(*seen.warnings(by_example=False), *more),
     )
     publish(lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=parts(seen.saw))
     entry.rows_out = len(book)
@@ -136,6 +143,7 @@ def _night(
 def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
     """Read and check the tables, and build what the champion reads."""
     log.step("read and check the tables")
+    gone = forgotten_of(settings, brings_along=True)
     opened = open_sources(settings)
     try:
         violations = check_contract(opened, settings)
@@ -148,13 +156,11 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
         covered = coverage(past)
         violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
         everybody = tonight(past, moment, recipe, covered)
-        known = without(everybody, forgotten_of(settings, brings_along=True))
+        known = without(everybody, gone)
         used_on = max(covered.days("usage", moment), default=None)
-        warnings = (
-            *filter(None, [live.warning, left_out(everybody, known)]),
-            *(each.told(by_example=False) for each in violations),
-        )
-        return _Seen(live.model, live.version, known, inputs(past, moment, known, recipe), warnings, used_on)
+        remarks = tuple(filter(None, [live.warning, left_out(everybody, known)]))
+        saw = inputs(past, moment, known, recipe)
+        return _Seen(live.model, live.version, known, saw, remarks, tuple(violations), used_on)
     finally:
         opened.close()
 

@@ -313,7 +313,7 @@ def test_no_file_is_put_among_those_of_a_source(source: Any, free: str, tmp_path
     refuse_destination(tmp_path / free, settings)
 
 
-@pytest.mark.parametrize("name", ["churn.toml", "churn.db", "mlflow.db"])
+@pytest.mark.parametrize("name", ["churn.toml", "churn.db", "churn-people.db", "mlflow.db"])
 def test_neither_settings_nor_store_nor_models_are_written_over(name: str, tmp_path: Path) -> None:
     """With --format any name is taken, and after a slip of the hand there was no churn.toml."""
     (tmp_path / name).write_text("precious", encoding="utf-8")

@@ -323,6 +323,15 @@ def test_before_there_is_a_people_store_nobody_was_forgotten(tmp_path: Path) -> 
     assert [config] == list(tmp_path.iterdir())
 
 
+def test_a_list_that_cannot_be_read_is_no_empty_one(tmp_path: Path) -> None:
+    """A night would rather fail than publish whom it may not."""
+    config = tmp_path / "churn.toml"
+    config.write_text('[data]\naccounts = "accounts.csv"\nsubscriptions = "subscriptions.csv"\n')
+    (tmp_path / "churn-people.db").write_text("account_id,risk\n" * 100)
+    with pytest.raises(StoreError, match=r"The people store .* cannot be used: file is not a database"):
+        forgotten_of(read_settings(config), brings_along=True)
+
+
 def test_a_night_brings_an_older_people_store_along(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
