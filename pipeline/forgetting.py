@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Engine, delete, event, func, select, update
+from sqlalchemy import ColumnElement, Engine, Table, delete, event, func, select, true, update
 
 from pipeline.errors import StoreMissing, UsageError
 from pipeline.inputs import without_account
@@ -24,25 +25,27 @@ from pipeline.people.forgotten import Forgotten, erase, forgotten, mentions, rem
 from pipeline.settings import Settings
 from pipeline.store.connection import connect, reading, retried
 from pipeline.store.lease import Lease, leased
-from pipeline.store.schema import INPUTS, LEDGER, METADATA, RUNS, SCORES
+from pipeline.store.schema import DETAILS, FROZEN, INPUTS, LEDGER, METADATA, RUNS, SCORES
 
 __all__ = ["Forgot", "Held", "forget", "held"]
 
-_OF_ACCOUNTS: Final = [table for table in METADATA.sorted_tables if "account_id" in table.c]
-_COUNTED: Final = [table for table in _OF_ACCOUNTS if "root_id" in table.c]
-"""Tables of which a row stays, under the pseudonym; of all others it goes."""
+_BY_RUN: Final = (SCORES, DETAILS)
+"""Large tables whose keys begin with the run: they are gone through run by run, in short transactions."""
 
-_SAID: Final = (LEDGER.c.message, RUNS.c.warnings)
+_OTHERS: Final = [table for table in METADATA.sorted_tables if "account_id" in table.c and table not in _BY_RUN]
+_COUNTED: Final = (SCORES, FROZEN)
+"""Tables in which a row stays, under the pseudonym; in all others it goes."""
 
 _TELLING: Final = ("name", "entry_name", "rank", "packed")  # without a rank it stands on no list
+_SAID: Final = (LEDGER.c.message, RUNS.c.warnings)
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the stores hold of an account: its name, the nights that it or a child is in, the rows that people wrote."""
+    """What the stores hold of an account: its name, scores of it and of its children, and rows that people wrote."""
 
     name: str | None
-    nights: int
+    scores: int
     rows: int
     was_forgotten: bool
 
@@ -63,23 +66,24 @@ def held(settings: Settings, account_id: str) -> Held:
     Raises `UsageError` where neither store has heard of the account, `StoreError` where one cannot be read.
     """
     name: str | None = None
-    nights = rows = 0
+    scores = rows = 0
     known = Forgotten({})
     with _stores(settings) as (published, people):
         with suppress(StoreMissing), reading(published) as connection:
-            mine = SCORES.c.account_id == account_id
-            name = connection.execute(select(func.max(SCORES.c.name)).where(mine)).scalar()
-            runs = select(func.count(SCORES.c.run_id.distinct())).where(mine | (SCORES.c.root_id == account_id))
-            nights = connection.execute(runs).scalar_one()
+            for table in _COUNTED:
+                mine = (table.c.account_id == account_id) | (table.c.root_id == account_id)
+                called = func.max(table.c.name).filter(table.c.account_id == account_id)
+                found, count = connection.execute(select(called, func.count()).where(mine)).one()
+                name, scores = name or found, scores + count
         with suppress(StoreMissing), reading(people) as connection:
             rows, known = mentions(connection, account_id), forgotten(connection)
     was_forgotten = known.pseudonym(account_id) is not None
-    if not (nights or rows or was_forgotten):
+    if not (scores or rows or was_forgotten):
         raise UsageError(
             f"No night and nobody who wrote something down knows {account_id!r}. Is the id right? Those of a night are "
             "listed by: churn export --out FILE"
         )
-    return Held(name, nights, rows, was_forgotten)
+    return Held(name, scores, rows, was_forgotten)
 
 
 def forget(settings: Settings, account_id: str, now: datetime, note: Callable[[str], None] = lambda _: None) -> Forgot:
@@ -102,7 +106,7 @@ def forget(settings: Settings, account_id: str, now: datetime, note: Callable[[s
         if _is_there(published):
             with leased(published, note) as lease:
                 inputs = _erase_inputs(lease, account_id, pseudonym)
-                scores, details = _erase_scores(lease, account_id, pseudonym)
+                scores, details = _erase_rows(lease, account_id, pseudonym)
         with writing(people) as connection:
             rows = erase(connection, account_id, pseudonym)
             found = Forgot(scores, details, inputs, {name: count for name, count in rows.items() if count})
@@ -149,27 +153,35 @@ def _is_there(engine: Engine) -> bool:
         return False
 
 
-def _erase_scores(lease: Lease, account_id: str, pseudonym: str) -> tuple[int, int]:
-    """In how many rows the account got its pseudonym, and how many others of it went; in one transaction."""
+def _erase_rows(lease: Lease, account_id: str, pseudonym: str) -> tuple[int, int]:
+    """In how many rows the account got its pseudonym, and how many others of it went."""
+    with reading(lease.engine) as connection:
+        runs = connection.execute(select(RUNS.c.run_id)).scalars().all()
+    places = [(table, table.c.run_id == run_id) for run_id in runs for table in _BY_RUN]
+    places += [(table, true()) for table in _OTHERS]
+    scores = details = 0
+    for table, there in places:
+        emptied, removed = retried(partial(_erase_in, lease, table, there, account_id, pseudonym))
+        scores, details = scores + emptied, details + removed
+    with lease.writing() as connection:
+        for said in _SAID:  # as the messages of errors quote it
+            quoted = update(said.table).where(said.contains(repr(account_id), autoescape=True))
+            connection.execute(quoted.values({said.name: func.replace(said, repr(account_id), pseudonym)}))
+    return scores, details
 
-    def erased() -> tuple[int, int]:
-        scores = details = 0
-        with lease.writing() as connection:
-            for table in _OF_ACCOUNTS:
-                mine = table.c.account_id == account_id
-                if table not in _COUNTED:
-                    details += connection.execute(delete(table).where(mine)).rowcount
-                    continue
-                empty = {name: None for name in _TELLING if name in table.c}
-                scores += connection.execute(update(table).where(mine).values(account_id=pseudonym, **empty)).rowcount
-                children = update(table).where(table.c.root_id == account_id)
-                connection.execute(children.values(root_id=pseudonym, entry_name=None))
-            for said in _SAID:  # as the messages of errors quote it
-                quoted = update(said.table).where(said.contains(repr(account_id), autoescape=True))
-                connection.execute(quoted.values({said.name: func.replace(said, repr(account_id), pseudonym)}))
-        return scores, details
 
-    return retried(erased)
+def _erase_in(
+    lease: Lease, table: Table, there: ColumnElement[bool], account_id: str, pseudonym: str
+) -> tuple[int, int]:
+    mine = there & (table.c.account_id == account_id)
+    with lease.writing() as connection:
+        if table not in _COUNTED:
+            return 0, connection.execute(delete(table).where(mine)).rowcount
+        empty = {name: None for name in _TELLING if name in table.c}
+        emptied = connection.execute(update(table).where(mine).values(account_id=pseudonym, **empty)).rowcount
+        children = update(table).where(there, table.c.root_id == account_id)
+        connection.execute(children.values(root_id=pseudonym, entry_name=None))
+        return emptied, 0
 
 
 def _erase_inputs(lease: Lease, account_id: str, pseudonym: str) -> int:

@@ -126,7 +126,7 @@ def test_a_parent_that_is_no_customer_is_forgotten_too(store: Engine, settings: 
     """It has no row of its own, and stands in those of its children."""
     with leased(store) as lease, lease.writing() as connection:
         connection.execute(update(SCORES).where(SCORES.c.account_id == CHILD).values(root_id="A-parent"))
-    assert (None, 3) == (held(settings, "A-parent").name, held(settings, "A-parent").nights)
+    assert (None, 3) == (held(settings, "A-parent").name, held(settings, "A-parent").scores)
     forget(settings, "A-parent", NOW)
     assert [] == [text for text in all_text(store, NIGHTS) if "A-parent" in text]
 
@@ -218,6 +218,7 @@ def frozen(store: Engine) -> list[Any]:
 def test_the_last_score_of_one_that_left_stays_too(store: Engine, settings: Settings) -> None:
     """Without its name and its reasons, as in its nights."""
     a_night_without(store, ZEBRA)
+    assert 7 == held(settings, ZEBRA).scores
     (before,) = frozen(store)
     assert (ZEBRA, NAME, True) == (before["account_id"], before["name"], before["packed"] is not None)
     forget(settings, ZEBRA, NOW)
@@ -248,7 +249,7 @@ def test_again_it_finds_nothing(store: Engine, people: Engine, settings: Setting
     assert 2 == len(listed), "the sample's, and this one once"
 
 
-@pytest.mark.parametrize("step", ["_erase_inputs", "_erase_scores", "erase"])
+@pytest.mark.parametrize("step", ["_erase_inputs", "_erase_in", "erase"])
 def test_interrupted_it_is_ended_by_the_next(
     store: Engine, people: Engine, settings: Settings, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,7 +289,7 @@ def test_with_no_night_there_is_what_people_wrote(people: Engine, store_url: str
     config.write_text(f'[data]\n{tables}\n[store]\nurl = "{store_url}"\n')
     put(people, sample(ZEBRA))
     settings = read_settings(config)
-    assert (None, 0, 8) == (held(settings, ZEBRA).name, held(settings, ZEBRA).nights, held(settings, ZEBRA).rows)
+    assert (None, 0, 8) == (held(settings, ZEBRA).name, held(settings, ZEBRA).scores, held(settings, ZEBRA).rows)
     assert 2 == forget(settings, ZEBRA, NOW).people["notes"]
     assert not (tmp_path / "churn.db").exists()
 
@@ -351,7 +352,10 @@ def test_a_night_brings_an_older_people_store_along(
 def test_the_command_asks(store: Engine, company: Path) -> None:
     """With what it found, and does nothing unless told yes."""
     asked = CliRunner().invoke(main, ["forget", ZEBRA, "-c", str(company)], input="n\n")
-    assert (1, True) == (asked.exit_code, f"{NAME} ({ZEBRA}) is in 3 nights, and in 8 rows" in asked.stderr)
+    assert (1, True) == (
+        asked.exit_code,
+        f"{NAME} ({ZEBRA}) is in 6 rows of scores, and in 8 that people" in asked.stderr,
+    )
     assert ZEBRA in seen(store, NIGHT)
     in_json = churn("forget", ZEBRA, "-c", company, "--json")
     assert (2, True) == (in_json.exit_status, "--yes" in in_json.message)

@@ -90,7 +90,7 @@ def forget(call: Call, account_id: str, yes: bool) -> None:
 def _held(account_id: str, found: "Held") -> str:
     called = account_id if found.name is None else f"{found.name} ({account_id})"
     again = " It was forgotten before." if found.was_forgotten else ""
-    return f"{called} is in {found.nights:,} nights, and in {found.rows:,} rows that people wrote.{again}"
+    return f"{called} is in {found.scores:,} rows of scores, and in {found.rows:,} that people wrote.{again}"
 
 
 def _forgot(account_id: str, done: "Forgot") -> str:
