@@ -1,6 +1,7 @@
 """Where the tables end and what they lost: silences that no customer caused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final
@@ -13,27 +14,31 @@ from features.outages import COUNTED, JUDGED, Coverage
 from features.timeline import Moment
 from features.versions import History
 from pipeline.errors import RefusedError
+from pipeline.sections import WATCHED, Action, Checks
 from pipeline.violation import Violation
 
-__all__ = ["is_stale", "lost_days", "refuse_stale", "stale_tables", "usual_gap"]
+__all__ = ["is_stale", "lost_days", "outages", "refuse_stale", "stale_tables", "usual_gap"]
 
-_WATCHED: Final = ("usage", "subscriptions", "page_visits", "tickets", "invoices")
 _WINDOW_DAYS: Final = 56
 _LEAST_DAYS: Final = 3
+_LATELY_DAYS: Final = 7
 _MOST_NAMED: Final = 5
 
 
-def stale_tables(past: History, moment: Moment, covered: Coverage) -> list[Violation]:
+def stale_tables(
+    past: History, moment: Moment, covered: Coverage, fatal: Sequence[str] = Checks().stale
+) -> list[Violation]:
     """The tables whose newest row known at the moment is older than their habit explains.
 
-    `covered` is `features.outages.coverage(past)`. Usage decides whether a run may go on: fatal. The others are
-    warnings: a company may sell and lose nothing for a while. A table is judged as a whole, never by account.
+    `covered` is `features.outages.coverage(past)`. Those named in `fatal` decide whether a run may go on, usage if
+    nothing else is said. The others are warnings: a company may sell and lose nothing for a while. A table is judged as
+    a whole, never by account.
     """
     found = []
-    for name in _WATCHED:
+    for name in WATCHED:
         days = covered.days(name, moment) if name in COUNTED else _days_with_rows(past, name, moment)
         if days and is_stale(days, moment.as_of):
-            found.append(_violation(name, days, moment.as_of, Severity.FATAL if name == "usage" else Severity.WARN))
+            found.append(_violation(name, days, moment.as_of, Severity.FATAL if name in fatal else Severity.WARN))
     return found
 
 
@@ -51,19 +56,54 @@ def lost_days(covered: Coverage, moment: Moment, days: int) -> list[Violation]:
     return found
 
 
-def refuse_stale(past: History, moment: Moment, covered: Coverage) -> list[Violation]:
+def refuse_stale(
+    past: History, moment: Moment, covered: Coverage, fatal: Sequence[str] = Checks().stale
+) -> list[Violation]:
     """The tables that are stale and may be. See `stale_tables`.
 
     Raises
     ------
     RefusedError
-        When it is the one that decides.
+        When it is one that decides.
     """
-    found = stale_tables(past, moment, covered)
+    found = stale_tables(past, moment, covered, fatal)
     for violation in found:
         if violation.severity is Severity.FATAL:
             raise RefusedError(f"The tables end too early; nothing was written.\n\n{violation.told()}")
     return found
+
+
+def outages(
+    past: History, moment: Moment, covered: Coverage, customers: Sequence[str], action: Action
+) -> list[Violation]:
+    """The sources that lost days within the last 84, with the share of the customers whose figures that touches.
+
+    Raises
+    ------
+    RefusedError
+        When `action` is to stop, and one lost a day in the last week: later nights could do no better.
+    """
+    if action == "off":
+        return []
+    found = []
+    for each in lost_days(covered, moment, 84):
+        share = _touched(past, moment, each.table, customers)
+        found.append(replace(each, rule=f"{each.rule}; {share:.0%} of the customers have rows in it"))
+    if action == "stop" and lost_days(covered, moment, _LATELY_DAYS):
+        told = "\n\n".join(each.told() for each in found)
+        raise RefusedError(
+            f"A source lost days before {moment.as_of}; nothing was written ([checks] outage = 'stop').\n\n{told}"
+        )
+    return found
+
+
+def _touched(past: History, moment: Moment, name: str, customers: Sequence[str]) -> float:
+    """The share of the customers that have a row in a table within the window of most features."""
+    rows = past.known(name, moment)
+    since = ibis.literal(moment.as_of - timedelta(days=84)).cast("timestamp")
+    lately = rows.filter(rows[CONTRACT[name].event_time].cast("timestamp") >= since)
+    seen = set(lately.select("account_id").distinct().to_pyarrow()["account_id"].to_pylist())
+    return sum(customer in seen for customer in customers) / max(1, len(customers))
 
 
 def usual_gap(days: Sequence[date]) -> int:

@@ -19,7 +19,7 @@ from pipeline.checks import check_contract, refuse_fatal
 from pipeline.ending import endable
 from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
-from pipeline.freshness import lost_days, refuse_stale
+from pipeline.freshness import outages, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
 from pipeline.kept_models import champion
 from pipeline.ledger import Entry, recorded
@@ -28,6 +28,7 @@ from pipeline.publication import Run, publish
 from pipeline.run_log import RunLog
 from pipeline.scoring import scored, shown
 from pipeline.settings import Settings
+from pipeline.soundness import refuse_unsound
 from pipeline.sources import open_sources
 from pipeline.store.connection import connect, retried
 from pipeline.store.lease import Lease, leased
@@ -116,7 +117,8 @@ def _night(
     book, contradicting_share = _book(seen.known, model, settings, day)
     book, since = with_changes(book, seen.saw, model, day, lease.engine, settings, log)
     log.step("publish")
-    more = caveats(settings, model, day)
+    odd = refuse_unsound(book, model, day, lease.engine, settings.checks)
+    more = (*odd, *caveats(settings, model, day))
     warnings = (*seen.warnings(by_example=True), *more)
     for warning in warnings:
         log.note(f"warning: {warning}")
@@ -154,9 +156,11 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
         past, recipe = see(opened, settings, live.model, log.step)
         moment = past.rules.moment(day)
         covered = coverage(past)
-        violations += [*refuse_stale(past, moment, covered), *lost_days(covered, moment, 84)]
+        violations += refuse_stale(past, moment, covered, settings.checks.stale)
         everybody = tonight(past, moment, recipe, covered)
         known = without(everybody, gone)
+        customers = known.loc[known["state"] == "active", "account_id"].tolist()
+        violations += outages(past, moment, covered, customers, settings.checks.outage)
         used_on = max(covered.days("usage", moment), default=None)
         remarks = tuple(filter(None, [live.warning, left_out(everybody, known)]))
         saw = inputs(past, moment, known, recipe)

@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from features.contract import CONTRACT, RECORDED_AT
 
 __all__ = [
+    "WATCHED",
+    "Action",
     "Book",
+    "Checks",
     "Churn",
     "Company",
     "Data",
@@ -24,6 +27,10 @@ __all__ = [
     "Tracking",
     "nearest",
 ]
+
+
+WATCHED: Final = ("usage", "subscriptions", "page_visits", "tickets", "invoices")
+"""The tables whose newest row tells whether they are still filled."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -184,6 +191,30 @@ class Gate(Section):
 
     tolerance: float = Field(default=0.02, ge=0, lt=1)
     max_model_age_days: int = Field(default=30, ge=0)
+
+
+Action = Literal["stop", "warn", "off"]
+
+
+class Checks(Section):
+    """What stops a night before it is published, and what only earns it a warning."""
+
+    stale: tuple[str, ...] = ("usage",)
+    outage: Action = "warn"
+    accounts: Action = "stop"
+    accounts_change: float = Field(default=0.2, gt=0)
+    risk: Action = "warn"
+    risk_shift: float = Field(default=0.25, gt=0)
+    model_age: Action = "warn"
+    model_age_days: int = Field(default=120, ge=1)
+
+    @field_validator("stale")
+    @classmethod
+    def _are_watched(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in WATCHED:
+                raise ValueError(f"{name!r} is none of the tables that are watched: {', '.join(WATCHED)}")
+        return names
 
 
 class Store(Section):

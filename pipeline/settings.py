@@ -21,6 +21,7 @@ from features.timeline import ChurnRules
 from pipeline.errors import UsageError
 from pipeline.sections import (
     Book,
+    Checks,
     Churn,
     Company,
     Data,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     sentiment: Sentiment = Sentiment()
     book: Book = Book()
     gate: Gate = Gate()
+    checks: Checks = Checks()
     store: Store = Store()
     tracking: Tracking = Tracking()
     engine: Engine = Engine()

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -87,6 +88,16 @@ def test_a_booster_is_corrupt(company: Path, store: Engine, store_url: str, tmp_
     done = score(config, CHURN__STORE__URL=store_url)
     assert 0 == done.exit_status
     assert "read from the store's copy" in done.stderr
+
+
+def test_a_night_is_odd_beside_the_settings(company: Path, store: Engine, store_url: str) -> None:
+    """What `[checks]` has stop a night stops it; readers keep the one they have."""
+    before = publish_first(company, store, store_url)
+    strict = {"CHURN__STORE__URL": store_url, "CHURN__CHECKS__MODEL_AGE": "stop", "CHURN__CHECKS__MODEL_AGE_DAYS": "1"}
+    stopped = score(company, **strict)
+    assert (3, "") == (stopped.exit_status, stopped.stdout)
+    assert re.match(r"The night of \S+ is not published\.\n\nThe champion knows what happened until ", stopped.message)
+    assert before == current(store)
 
 
 def test_a_night_is_run_twice(company: Path, store: Engine, store_url: str) -> None:

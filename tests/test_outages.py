@@ -12,6 +12,8 @@ from small_companies import SmallCompany
 from features.outages import Coverage, Recorded, coverage, lost_days
 from features.timeline import Moment
 from pipeline import freshness
+from pipeline.errors import RefusedError
+from pipeline.sections import Action
 
 FIRST = date(2025, 1, 6)  # a Monday
 
@@ -172,6 +174,24 @@ def test_lost_days_are_told(engine: Any) -> None:
     assert ("usage.occurred_at", "warn") == (told.place, told.severity)
     assert "1 of the last 84 days, the newest of them 2025-03-17" in told.rule
     assert freshness.lost_days(found, moment, 9) == []
+
+
+def test_a_night_tells_of_an_outage_or_is_stopped_by_it(engine: Any) -> None:
+    """With the share of the customers that it touches. One of long ago stops none: no later night could do better."""
+    company, nobody = tracked(recorded=False), [f"nobody-{number}" for number in range(10)]
+    with loaded(engine, company, Rules()) as past:
+
+        def of(after: int, action: Action) -> list[str]:
+            moment = Moment(FIRST + timedelta(days=after), 6)
+            found = freshness.outages(past, moment, coverage(past), [*ACCOUNTS, *nobody], action)
+            return [each.rule for each in found]
+
+        (told,) = of(80, "warn")
+        assert told.endswith("the newest of them 2025-03-17; 75% of the customers have rows in it")
+        assert [told] == of(80, "stop"), "nine days back"
+        assert [] == of(80, "off") == of(70, "stop")
+        with pytest.raises(RefusedError, match=r"(?s)lost days before 2025-03-20.*2025-03-17; 75% of the customers"):
+            of(73, "stop")
 
 
 def test_rows_of_one_day_may_come_in_several_loads() -> None:
