@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Date,
     DateTime,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 __all__ = [
@@ -148,6 +150,7 @@ RUNS = Table(
     Column("settings_digest", String(64), nullable=False),
     Column("headline", Text, nullable=False),
     Column("warnings", Text, nullable=False),
+    Column("in_sample", Boolean, nullable=False, server_default=false()),
 )
 
 
