@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -140,6 +141,20 @@ def load_version(version: int, *, uri: str, name: str) -> ChurnModel:
             listed = f" The newest there: {', '.join(map(str, there[-10:]))}." if there else ""
             raise NoVersion(f"{missing}{listed}") from error
         return _load(mlflow, folder, name, version)
+
+
+def version_trained_on(day: date, *, uri: str, name: str) -> int | None:
+    """The newest version that was trained as of that day; None where there is none."""
+    folder = TrackingFolder.of(uri)
+    if folder is not None and not folder.database.exists():
+        return None
+    with tracking(uri) as mlflow:
+        client = mlflow.MlflowClient()
+        versions = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda each: -int(each.version))
+        for each in versions:
+            if client.get_run(each.run_id).data.params.get("trained_on") == str(day):
+                return int(each.version)
+    return None
 
 
 def _load(mlflow: ModuleType, folder: TrackingFolder | None, name: str, version: int) -> ChurnModel:

@@ -5,7 +5,7 @@ The champion is copied at its promotion, and by the first night that reads anoth
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from pipeline.store.making import prepare
 from pipeline.store.nights import Night
 from pipeline.store.schema import CHAMPIONS, LEASE, MODELS
 
-__all__ = ["Champion", "champion", "copy_champion", "model_of"]
+__all__ = ["Champion", "champion", "champion_of", "copy_champion", "model_of"]
 
 _LAST: Final = select(func.max(CHAMPIONS.c.number))
 
@@ -63,10 +63,10 @@ def champion(lease: Lease, settings: Settings) -> Champion:
             raise
         failure = error  # there is nobody to answer: a disk that is not mounted, a machine that is new
     if failure is not None:
-        kept = retried(lambda: _newest(lease.engine, registry["name"]))
+        kept = retried(lambda: champion_of(lease.engine, registry["name"], datetime.max.replace(tzinfo=UTC)))
         if kept is None:
             raise failure
-        return Champion(*kept, warning=_told(failure, kept[1]))
+        return replace(kept, warning=_told(failure, kept.version))
 
     def keep() -> None:
         with lease.writing() as connection:
@@ -75,6 +75,15 @@ def champion(lease: Lease, settings: Settings) -> Champion:
 
     retried(keep)
     return Champion(model, version)
+
+
+def champion_of(engine: Engine, name: str, then: datetime) -> Champion | None:
+    """Who was champion of that name at an instant, as the store remembers it; None where it remembers nobody."""
+    of_name = select(CHAMPIONS.c.digest, CHAMPIONS.c.version).where(CHAMPIONS.c.name == name, CHAMPIONS.c.since < then)
+    with reading(engine) as connection:
+        found = connection.execute(of_name.order_by(CHAMPIONS.c.number.desc()).limit(1)).first()
+        model = None if found is None else _kept(connection, found.digest)
+    return None if found is None or model is None else Champion(model, found.version)
 
 
 def copy_champion(settings: Settings, note: Callable[[str], None]) -> None:
@@ -116,15 +125,6 @@ def model_of(of: Night, settings: Settings) -> ChurnModel:
 def _last_number(engine: Engine) -> int | None:
     with reading(engine) as connection:
         return connection.execute(_LAST).scalar()
-
-
-def _newest(engine: Engine, name: str) -> tuple[ChurnModel, int] | None:
-    """The last champion of that name that the store has seen, and its version."""
-    newest = select(CHAMPIONS.c.digest, CHAMPIONS.c.version).where(CHAMPIONS.c.name == name)
-    with reading(engine) as connection:
-        found = connection.execute(newest.order_by(CHAMPIONS.c.number.desc()).limit(1)).first()
-        model = None if found is None else _kept(connection, found.digest)
-    return None if found is None or model is None else (model, found.version)
 
 
 def _read(engine: Engine, digest: str | None) -> ChurnModel | None:

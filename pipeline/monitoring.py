@@ -222,11 +222,7 @@ def _matured(connection: Connection, settings: Settings, today: date) -> list[tu
     days = connection.execute(select(PUBLISHED.c.as_of).order_by(PUBLISHED.c.as_of.desc())).scalars().all()
     nights: Iterator[Night | None] = (night(connection, day) for day in days if rules.is_mature(day, today))
     asked = settings.question()
-    fair = [
-        of
-        for of in nights
-        if of is not None and of.headline.get("hindsight") is None and of.headline.get("question") == asked
-    ]
+    fair = [of for of in nights if of is not None and not of.in_sample and of.headline.get("question") == asked]
     return [(of, _given(connection, of)) for of in fair[:_MOST_NIGHTS]]
 
 

@@ -21,7 +21,7 @@ from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
 from pipeline.freshness import outages, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
-from pipeline.kept_models import champion
+from pipeline.kept_models import Champion, champion
 from pipeline.ledger import Entry, recorded
 from pipeline.left_out import forgotten_of, left_out, without
 from pipeline.publication import Run, publish
@@ -76,8 +76,19 @@ class _Seen:
         return *self.remarks, *(violation.told(by_example=by_example) for violation in self.violations)
 
 
-def run_night(settings: Settings, day: date, now: datetime, out: Path | None, log: RunLog) -> NightDone:
+def run_night(
+    settings: Settings,
+    day: date,
+    now: datetime,
+    out: Path | None,
+    log: RunLog,
+    *,
+    command: str = "score",
+    model: Champion | None = None,
+) -> NightDone:
     """Score every customer as of a date and publish the night; `now` is when the run began, in UTC.
+
+    The champion scores them, unless another `model` is given. `command` is what the ledger calls the run.
 
     Raises
     ------
@@ -98,19 +109,26 @@ def run_night(settings: Settings, day: date, now: datetime, out: Path | None, lo
         with (
             endable(settings.run.hours_at_most) as ending,
             leased(engine, log.note) as lease,
-            recorded(lease, log, "score", as_of=day, started_at=now, settings_digest=_digest(settings)) as entry,
+            recorded(lease, log, command, as_of=day, started_at=now, settings_digest=_digest(settings)) as entry,
         ):
             ending.at_last = lease.release
-            return _night(settings, day, now, out, log, lease, entry)
+            return _night(settings, day, now, out, log, lease, entry, model)
     finally:
         engine.dispose()
 
 
 def _night(
-    settings: Settings, day: date, now: datetime, out: Path | None, log: RunLog, lease: Lease, entry: Entry
+    settings: Settings,
+    day: date,
+    now: datetime,
+    out: Path | None,
+    log: RunLog,
+    lease: Lease,
+    entry: Entry,
+    given: Champion | None,
 ) -> NightDone:
     """The night of who holds the lease."""
-    seen = _look(settings, day, log, lease)
+    seen = _look(settings, day, log, lease, given)
     model = seen.model
     entry.rows_in, entry.model_version = seen.saw.rows_known, str(seen.version)
     log.step("risk and reasons")
@@ -130,6 +148,7 @@ def _night(
         settings_digest=_digest(settings),
         headline=_headline(book, model, settings, seen.used_on, contradicting_share)
         | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
+        in_sample=hindsight(model, day) is not None,
         warnings=(*seen.warnings(by_example=False), *more),
     )
     publish(lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=parts(seen.saw))
@@ -142,8 +161,8 @@ def _night(
     return NightDone(day, run.run_id, run.model_version, len(book), counts, warnings, out, exported, log.finish())
 
 
-def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
-    """Read and check the tables, and build what the champion reads."""
+def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champion | None) -> _Seen:
+    """Read and check the tables, and build what the model reads."""
     log.step("read and check the tables")
     gone = forgotten_of(settings, brings_along=True)
     opened = open_sources(settings)
@@ -151,7 +170,7 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease) -> _Seen:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)
         log.step("load the champion")
-        live = champion(lease, settings)
+        live = given or champion(lease, settings)
         log.step("features of tonight")
         past, recipe = see(opened, settings, live.model, log.step)
         moment = past.rules.moment(day)

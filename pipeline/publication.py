@@ -44,7 +44,10 @@ class PublicationRefused(RefusedError):
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt at a night. `run_id` is new for each; `headline` is what the first line says, as plain JSON."""
+    """One attempt at a night. `run_id` is new for each; `headline` is what the first line says, as plain JSON.
+
+    `in_sample` marks one whose model has seen how the days after it went on: it is shown, and proves nothing.
+    """
 
     run_id: str
     as_of: date
@@ -53,6 +56,7 @@ class Run:
     settings_digest: str
     headline: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    in_sample: bool = False
 
 
 def publish(
@@ -118,6 +122,7 @@ def stage(
         "settings_digest": run.settings_digest,
         "headline": _json(run.headline),
         "warnings": _json(run.warnings),
+        "in_sample": run.in_sample,
     }
     _insert(lease, CATALOGUES, {"digest": header["catalogue"], "record": text})
     _insert(lease, RUNS, header)
@@ -126,7 +131,8 @@ def stage(
         _insert_scores(lease, run.run_id, by_account.iloc[first : first + batch_rows])
     for part, content in enumerate(inputs):
         _insert(lease, INPUTS, {"run_id": run.run_id, "part": part, "content": content})
-    retried(lambda: freeze(lease, run.run_id, run.as_of))
+    if not run.in_sample:
+        retried(lambda: freeze(lease, run.run_id, run.as_of))
 
 
 def _insert(lease: Lease, table: Table, row: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ def freeze(lease: Lease, run_id: str, as_of: date) -> None:
         before = (
             select(RUNS)
             .join(PUBLISHED, PUBLISHED.c.run_id == RUNS.c.run_id)
-            .where(PUBLISHED.c.as_of < as_of)
+            .where(PUBLISHED.c.as_of < as_of, RUNS.c.in_sample.is_(False))
             .order_by(PUBLISHED.c.as_of.desc())
             .limit(1)
         )

@@ -1,5 +1,6 @@
 """The commands of every night: score, hand on, look at one account."""
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.call import Call, CommandWithWords, takes_call
-from pipeline.commands.options import as_of_option, language_option
-from pipeline.errors import UsageError
+from pipeline.commands.options import as_of_option, language_option, read_day
+from pipeline.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.nightly import NightDone
     from pipeline.store.nights import LastScore
 
-__all__ = ["explain", "export", "score", "show_list"]
+__all__ = ["backfill", "explain", "export", "score", "show_list"]
 
 
 @click.command()
@@ -30,6 +31,33 @@ def score(call: Call, as_of: date | None, out: Path | None) -> None:
     with call.log() as log:
         done = run_night(call.settings, call.day(as_of), call.now, out, log)
     show_list(call, done)
+
+
+@click.command()
+@click.option("--from", "first", callback=read_day, metavar="DATE", required=True, help="The first night.")
+@click.option("--to", "last", callback=read_day, metavar="DATE", required=True, help="The last night.")
+@click.option(
+    "--model",
+    type=click.Choice(["then", "today"]),
+    default="then",
+    show_default=True,
+    help="Whose risks: the champion's of each day, or today's, which has seen what happened since.",
+)
+@takes_call
+def backfill(call: Call, first: date, last: date, model: str) -> None:
+    """Publish past nights, each on what was known then; nights that are there already stay.
+
+    Each is scored by the version that was champion on its day. Where none is remembered, one is trained as of the first
+    of its month, and registered without being promoted. Stopped, it goes on where it was when it is run again.
+
+    With --model today nothing is trained, and the nights are marked: trends and realised skill leave them out.
+    """
+    from pipeline.backfill import backfill as run
+
+    done = run(call.settings, first, call.day(last), call.log, by_today=model == "today")
+    call.answer(done.told(), done.as_record())
+    if done.refused:
+        sys.exit(RefusedError.exit_status)
 
 
 @click.command()

@@ -51,6 +51,7 @@ class Night:
     settings_digest: str
     headline: Mapping[str, Any]
     warnings: tuple[str, ...]
+    in_sample: bool
 
 
 @dataclass(frozen=True)

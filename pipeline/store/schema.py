@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Date,
     Float,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from pipeline.store.columns import KEY, UtcTime
@@ -138,6 +140,7 @@ RUNS = Table(
     Column("settings_digest", String(64), nullable=False),
     Column("headline", Text, nullable=False),
     Column("warnings", Text, nullable=False),
+    Column("in_sample", Boolean, nullable=False, server_default=false()),
 )
 
 

@@ -18,6 +18,7 @@ def upgrade() -> None:
     """Make them."""
     for table in ("published", "inputs", "scores", "runs", "catalogues"):
         op.execute(sa.delete(sa.table(table)))
+    op.add_column("runs", sa.Column("in_sample", sa.Boolean, nullable=False, server_default=sa.false()))
     op.drop_table("scores")
     op.create_table(
         "scores",
