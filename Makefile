@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring real bench sentiment clean environment
+.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring real nights bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ real: environment ## write docs/real.md: how well the model does on tables that 
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/real.py --out docs/real.md
 
 ACCOUNTS := 10000 100000 1000000
+
+nights: environment ## write docs/nights.md: what whole nights cost, from tables on disk to published; ACCOUNTS chooses sizes
+	@$(BIN)/python tests/benchmarks/whole_night.py $(ACCOUNTS)
 
 bench: environment ## write docs/benchmarks.md: what the features cost, beside other means; ACCOUNTS chooses sizes
 	@$(BIN)/python tests/benchmarks/engine.py $(ACCOUNTS)
