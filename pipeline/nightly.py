@@ -156,7 +156,7 @@ def _night(
 def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champion | None) -> _Seen:
     """Read and check the tables, and build what the model reads."""
     log.step("read and check the tables")
-    opened = open_sources(settings)
+    opened = open_sources(settings, log)
     try:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)

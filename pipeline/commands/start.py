@@ -9,7 +9,7 @@ import click
 
 from pipeline.call import Call, takes_call
 from pipeline.commands.every_night import show_list
-from pipeline.commands.options import as_of_option
+from pipeline.commands.options import as_of_option, refresh_option
 from pipeline.errors import RefusedError, UsageError
 
 __all__ = ["check", "demo", "init"]
@@ -84,13 +84,14 @@ def init(call: Call, folder: Path, out: Path | None, dry_run: bool, force: bool)
 
 @click.command()
 @as_of_option
+@refresh_option
 @takes_call
-def check(call: Call, as_of: date | None) -> None:
+def check(call: Call, as_of: date | None, refresh: bool) -> None:
     """Hold the tables against the contract, and say how fresh they are and how many departures they hold."""
     from pipeline.inspection import inspect
 
     with call.log() as log:
-        found = inspect(call.settings, call.day(as_of), log)
+        found = inspect(call.settings_to_read(refresh), call.day(as_of), log)
     call.answer(found.told(), found.as_record())
     if found.is_fatal:
         sys.exit(RefusedError.exit_status)

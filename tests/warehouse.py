@@ -1,0 +1,91 @@
+"""A warehouse for the tests: a database of a real PostgreSQL with a company's tables, a role that may only select."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+READER = "reader"
+SCHEMA = "crm"
+
+_TYPES = {
+    "VARCHAR": "text",
+    "DOUBLE": "double precision",
+    "BIGINT": "bigint",
+    "INTEGER": "integer",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+}
+
+
+def database(server: str, name: str) -> str:
+    """A new and empty database with the schema of the company: the address for who owns it."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (READER,)).fetchone() is None:
+            connection.execute(f"CREATE ROLE {READER} LOGIN")
+    owner = server.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {SCHEMA}")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {READER}")
+        connection.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {SCHEMA} GRANT SELECT ON TABLES TO {READER}")
+    return owner
+
+
+def as_reader(owner: str) -> str:
+    """The same database for the role that may only select."""
+    known = conninfo_to_dict(owner)
+    return f"postgresql://{READER}@{known['host']}:{known['port']}/{known['dbname']}"
+
+
+def load(owner: str, tables: dict[str, str]) -> None:
+    """Put tables into the warehouse, each as DuckDB reads it from its files, with the types that they have there."""
+    with duckdb.connect() as engine, psycopg.connect(owner, autocommit=True) as connection:
+        engine.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET timezone = 'UTC'")
+        for name, files in tables.items():
+            described = engine.execute(f"DESCRIBE FROM '{files}'").fetchall()
+            columns = ", ".join(f'"{column}" {_TYPES[kind]}' for column, kind, *_ in described)
+            connection.execute(f"CREATE TABLE {SCHEMA}.{name} ({columns})")
+            rows = engine.execute(f"FROM '{files}'")
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(f"COPY {SCHEMA}.{name} FROM STDIN (FORMAT binary)") as copy,
+            ):
+                types = [_TYPES[kind].replace("double precision", "float8") for _, kind, *_ in described]
+                copy.set_types(types)
+                while batch := rows.fetchmany(10_000):
+                    for row in batch:
+                        copy.write_row(row)
+
+
+def written(owner: str) -> dict[str, Any]:
+    """What there is in the database, and how much has been written into it since it was made."""
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
+        listed = connection.execute(
+            "SELECT n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname NOT LIKE 'pg\\_toast%' ORDER BY 1, 2"
+        ).fetchall()
+        rows = connection.execute(
+            "SELECT schemaname, relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY 1, 2"
+        ).fetchall()
+        database = connection.execute(
+            "SELECT tup_inserted, tup_updated, tup_deleted, temp_files FROM pg_stat_database "
+            "WHERE datname = current_database()"
+        ).fetchall()
+    return {"listed": listed, "rows": rows, "database": database}
+
+
+def settings_of(folder: Path, connection: str, sources: dict[str, str], more: str = "") -> Path:
+    """A `churn.toml` that reads these tables of the warehouse."""
+    listed = "\n".join(f"{name} = {source}" for name, source in sources.items())
+    file = folder / "churn.toml"
+    file.write_text(f'[data]\nconnection = "{connection}"\n{listed}\n{more}\n', encoding="utf-8")
+    return file
