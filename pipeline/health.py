@@ -23,7 +23,8 @@ from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import Night, night
-from pipeline.warehouse.copies import kept, relations
+from pipeline.warehouse.copies import relations
+from pipeline.warehouse.kept_copies import kept
 from pipeline.warehouse.postgresql import Lost, address, read_only
 
 __all__ = ["Finding", "Health", "examine", "file_system"]

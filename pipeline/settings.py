@@ -151,6 +151,10 @@ class Settings(BaseSettings):
             plain[section][key] = re.sub(r"(?i)((?:password|token|secret)=)[^&]*", r"\1***", starred)
         return plain
 
+    def connected(self, connection: str) -> "Settings":
+        """The same with an address that has its password."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"connection": connection})})
+
     def located(self, url: str) -> str:
         """A SQLite URL with its relative path hung on the settings' folder; any other URL as it is."""
         prefix = "sqlite:///"

@@ -22,7 +22,8 @@ from pipeline.errors import FailedError
 from pipeline.settings import Settings, read_settings
 from pipeline.sources import Opened, open_sources
 from pipeline.warehouse import copies
-from pipeline.warehouse.copies import LocalCopy, kept, local_copy
+from pipeline.warehouse.copies import LocalCopy, local_copy
+from pipeline.warehouse.kept_copies import kept
 
 SOURCES = {name: f'"{SCHEMA}.{name}"' for name in ("accounts", "subscriptions", "usage")}
 

@@ -1,19 +1,16 @@
 """The copy of a warehouse in local Parquet files, which all else reads like a company's files.
 
-A copy is a folder of its own: a subfolder for each table, and a file that says what was asked for. It is used from the
-moment on at which the name of the folder stands in `current`, so one that was killed is never read. Of usage and page
-visits a new copy reads the newest rows and takes over the files of the others.
+A copy has a folder for each table. Of usage and page visits a new copy reads the newest rows, and takes over the files
+of the others from the copy before.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from time import sleep
@@ -27,11 +24,12 @@ from pipeline.errors import FailedError
 from pipeline.our_names import Unreadable, missing_columns, read_columns
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
-from pipeline.warehouse.binary_rows import ARROW_TYPES, Kind
+from pipeline.warehouse.kept_copies import Copied, Made, alone, hold, kept, place, publish, remove_others
 from pipeline.warehouse.parts import Damaged, Parts, keep, newest_until
-from pipeline.warehouse.postgresql import Lost, Relation, Warehouse, address, read_only
+from pipeline.warehouse.postgresql import Lost, Warehouse, address, read_only
+from pipeline.warehouse.relations import Relation
 
-__all__ = ["Copied", "LocalCopy", "Made", "kept", "local_copy", "relations"]
+__all__ = ["LocalCopy", "local_copy", "relations"]
 
 RETRY_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 15)
 """How long to wait before each further try of reaching the warehouse."""
@@ -40,28 +38,6 @@ _GROWING: Final = frozenset({"usage", "page_visits"})
 """Tables that only grow and are read by their newest rows; all others are small and read whole."""
 
 _TIMES: Final = frozenset({"date", "timestamp", "timestamptz"})
-_FORMAT: Final = 1
-_ABOUT: Final = "copy.json"
-_CURRENT: Final = "current"
-
-
-@dataclass(frozen=True)
-class Copied:
-    """One table of a copy: what was asked (as a digest), rows in it, rows that were read for it, its newest time."""
-
-    asked: str
-    rows: int
-    read: int
-    newest: str | None
-
-
-@dataclass(frozen=True)
-class Made:
-    """A copy: its folder, when it was made by the warehouse's clock, its tables."""
-
-    folder: Path
-    at: datetime
-    tables: Mapping[str, Copied]
 
 
 @dataclass(frozen=True)
@@ -82,13 +58,9 @@ class _Asked:
     """What is read for a table: from where, which columns, and the one that tells new rows from old ones."""
 
     relation: Relation
-    columns: Mapping[str, Kind]
+    columns: list[str]
     by: str | None
     digest: str
-
-    @property
-    def schema(self) -> pa.Schema:
-        return pa.schema([(name, ARROW_TYPES[kind]) for name, kind in self.columns.items()])
 
 
 class _NotReadable(Exception):
@@ -108,14 +80,14 @@ def local_copy(settings: Settings, log: RunLog | None = None) -> LocalCopy | lis
     FailedError
         When the warehouse does not answer, or the copy cannot be written.
     """
-    root = settings.folder / settings.data.cache / "warehouse"
+    root = place(settings)
     log = log or RunLog("copy")
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what the warehouse shows to few
-        with _alone(root, log):
+        with alone(root, log):
             made = _tried(settings, root, log)
-            held = _hold(made.folder)
-            _remove_others(root, made.folder)
+            held = hold(made.folder)
+            remove_others(root, made.folder)
     except _NotReadable as reason:
         return reason.tables
     except OSError as error:
@@ -130,24 +102,9 @@ def local_copy(settings: Settings, log: RunLog | None = None) -> LocalCopy | lis
             rows_read=table.read,
             rows=table.rows,
         )
-    folder = Path(settings.data.cache, "warehouse", made.folder.name)
-    files = {name: str(folder / name / "*.parquet") for name in made.tables}
+    files = {name: str(Path(settings.data.cache, *made.folder.parts[-2:], name, "*.parquet")) for name in made.tables}
     data = settings.data.model_copy(update={"connection": None, **files})
     return LocalCopy(made, settings.model_copy(update={"data": data}), held)
-
-
-def kept(settings: Settings) -> Made | None:
-    """The copy that was made last; None where there is none that can be used."""
-    root = settings.folder / settings.data.cache / "warehouse"
-    try:
-        folder = root / (root / _CURRENT).read_text(encoding="utf-8")
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        if about["format"] != _FORMAT:
-            return None
-        tables = {name: Copied(**table) for name, table in about["tables"].items()}
-        return Made(folder, datetime.fromisoformat(about["at"]), tables)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def relations(warehouse: Warehouse, settings: Settings) -> tuple[dict[str, Relation], list[Unreadable]]:
@@ -212,7 +169,7 @@ def _make(settings: Settings, root: Path, log: RunLog) -> Made:
                     unreadable.append(Unreadable(name, None, *warehouse.fault(error, sources[name])))
             if unreadable:
                 raise _NotReadable(unreadable)
-            _publish(made, root)
+            publish(made, root)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -225,7 +182,7 @@ def _asked(settings: Settings, name: str, relation: Relation) -> _Asked:
     by = theirs.get(RECORDED_AT) or theirs[CONTRACT[name].event_time]
     asked = [address(settings.data.connection or ""), relation.rows, by, list(columns.items())]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-    return _Asked(relation, columns, by if name in _GROWING and columns[by] in _TIMES else None, digest)
+    return _Asked(relation, list(columns), by if name in _GROWING and columns[by] in _TIMES else None, digest)
 
 
 def _copy(warehouse: Warehouse, asked: _Asked, folder: Path, former: Made | None, settings: Settings) -> Copied:
@@ -234,13 +191,13 @@ def _copy(warehouse: Warehouse, asked: _Asked, folder: Path, former: Made | None
     if former is not None and before is not None and before.asked == asked.digest and before.newest is not None:
         newest = datetime.fromisoformat(before.newest)
         try:
-            with Parts(folder, asked.schema, asked.by) as parts:
+            with Parts(folder, asked.relation.schema(asked.columns), asked.by) as parts:
                 cut = datetime.combine(newest.date(), time.min) - timedelta(days=settings.data.reread_days)
                 keep(parts, former.folder / folder.name, before.rows, cut)
                 return _read(warehouse, asked, parts, newest=newest, since=cut)
         except Damaged:
             shutil.rmtree(folder)
-    with Parts(folder, asked.schema, asked.by) as parts:
+    with Parts(folder, asked.relation.schema(asked.columns), asked.by) as parts:
         return _read(warehouse, asked, parts)
 
 
@@ -250,62 +207,10 @@ def _read(
     """What the warehouse gives. A time after now is a mistake, and must not keep all that comes from being read."""
     read, limit = 0, warehouse.now
     asked_since = None if since is None or asked.by is None else (asked.by, since)
-    with closing(warehouse.read(asked.relation, list(asked.columns), asked_since)) as batches:
+    with closing(warehouse.read(asked.relation, asked.columns, asked_since)) as batches:
         for batch in batches:
             parts.add(batch)
             read += batch.num_rows
             if asked.by is not None:
                 newest = max(filter(None, [newest, newest_until(batch[asked.by], limit)]), default=None)
     return Copied(asked.digest, parts.rows, read, newest.isoformat() if newest else None)
-
-
-def _publish(made: Made, root: Path) -> None:
-    """Write down what the copy is, then let its name be the current one."""
-    about = {"format": _FORMAT, "at": made.at.isoformat(), "tables": {n: asdict(t) for n, t in made.tables.items()}}
-    _written(made.folder / _ABOUT, json.dumps(about, indent=1))
-    draft = root / f"{_CURRENT}.draft"
-    _written(draft, made.folder.name)
-    draft.replace(root / _CURRENT)
-
-
-def _written(file: Path, text: str) -> None:
-    with file.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-
-
-@contextmanager
-def _alone(root: Path, log: RunLog) -> Iterator[None]:
-    """One run copies at a time; another waits, and then has little to read."""
-    with (root / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.note("Another run is copying the warehouse; waiting until it is done.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _hold(folder: Path) -> int:
-    held = os.open(folder / _ABOUT, os.O_RDONLY)
-    fcntl.flock(held, fcntl.LOCK_SH)
-    return held
-
-
-def _remove_others(root: Path, current: Path) -> None:
-    """Remove older copies that nobody reads any more, and what killed runs left."""
-    for folder in root.iterdir():
-        if folder == current or not folder.is_dir():
-            continue
-        try:
-            held = os.open(folder / _ABOUT, os.O_RDONLY)
-        except FileNotFoundError:  # it was never finished
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        try:
-            with suppress(BlockingIOError):
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(held)

@@ -4,7 +4,7 @@ All tables are read as of one moment, so that an account and its subscriptions b
 """
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,30 +14,14 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from sqlglot import TokenType, tokenize
-from sqlglot.errors import SqlglotError
 
 from pipeline.errors import FailedError, UsageError
 from pipeline.files import Fault
 from pipeline.sections import Source, SqlSource, nearest
-from pipeline.warehouse.binary_rows import Kind, record_batches
+from pipeline.warehouse.binary_rows import record_batches
+from pipeline.warehouse.relations import Relation, one_statement, relation_of
 
-__all__ = ["Lost", "Relation", "Table", "Warehouse", "address", "read_only"]
-
-_KINDS: Final[Mapping[int, Kind]] = {
-    16: "boolean",
-    20: "int64",
-    21: "int16",
-    23: "int32",
-    700: "float32",
-    701: "float64",
-    1082: "date",
-    1114: "timestamp",
-    1184: "timestamptz",
-}
-"""The types that are sent as they are. All others (numeric, uuid, enums, …) come as text, which loses nothing."""
-
-_SENT_AS_TEXT: Final = frozenset({25, 1043})
+__all__ = ["Lost", "Table", "Warehouse", "address", "read_only"]
 
 _CONNECTION: Final = {
     "connect_timeout": 10,
@@ -59,21 +43,11 @@ class Lost(Exception):
 
 
 @dataclass(frozen=True)
-class Relation:
-    """Something that can be read: `rows` is what stands after FROM, `columns` are its columns with how each is sent.
-
-    `hidden` are columns that the role may not select.
-    """
-
-    rows: str
-    columns: Mapping[str, Kind]
-    as_text: frozenset[str] = frozenset()
-    hidden: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Table:
-    """A table or view that the role may select from: its name as it stands in the settings, about how many rows."""
+    """A table or view that the role may select from: its name as it stands in the settings, about how many rows.
+
+    `is_view` says that no sample can be taken of it.
+    """
 
     name: str
     rows: int
@@ -150,7 +124,8 @@ class Warehouse:
     def tables(self) -> list[Table]:
         """Every table and view that the role may select from, those of the system apart, by name."""
         found = self._connection.execute(
-            "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.reltuples::bigint, c.relkind = 'v' "
+            "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.reltuples::bigint, "
+            "c.relkind IN ('v', 'f') "
             "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition "
             "AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_t%' "
@@ -167,23 +142,31 @@ class Warehouse:
             return self._fault(error, source)
 
     def read(
-        self, relation: Relation, names: list[str], since: tuple[str, datetime] | None = None, limit: str = ""
+        self,
+        relation: Relation,
+        names: list[str],
+        since: tuple[str, datetime] | None = None,
+        *,
+        sample: float | None = None,
+        most: int | None = None,
+        longest: int | None = None,
     ) -> Generator[pa.RecordBatch, None, None]:
         """Some columns of all rows, or of those whose time is unknown or not before `since` (column, midnight).
 
+        `sample` takes so many per cent from all over a table, `most` so many rows, `longest` so much of each text.
         Raises `psycopg.Error`; `fault` says it in our words.
         """
-        columns = sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier(name)) if name in relation.as_text else sql.Identifier(name)
-            for name in names
-        )
-        query = sql.SQL("SELECT ") + columns + sql.SQL(" FROM ") + sql.SQL(relation.rows)
+        query: sql.Composable = relation.selected(names, longest)
+        if sample is not None:
+            query += sql.SQL(f" TABLESAMPLE SYSTEM ({sample:f}) REPEATABLE (1)")
         if since is not None:
-            column, day = sql.Identifier(since[0]), sql.Literal(f"{day_of(since[1])}")
+            column, day = sql.Identifier(since[0]), sql.Literal(f"{since[1]:%Y-%m-%d}")
             query += sql.SQL(" WHERE {} >= {} OR {} IS NULL").format(column, day, column)
-        copy = sql.SQL("COPY (") + query + sql.SQL(f"{limit}) TO STDOUT (FORMAT binary)")
+        if most is not None:
+            query += sql.SQL(f" LIMIT {most}")
+        copy = sql.SQL("COPY (") + query + sql.SQL(") TO STDOUT (FORMAT binary)")
         with self._connection.transaction(), self._connection.cursor() as cursor, cursor.copy(copy) as rows:
-            yield from record_batches(rows, {name: relation.columns[name] for name in names})
+            yield from record_batches(rows, relation.kinds(names))
 
     def count(self, relation: Relation) -> int:
         """How many rows there are, counted."""
@@ -216,14 +199,14 @@ class Warehouse:
         hidden = tuple(name for name, _, may in columns if not may)
         if not readable:
             return self._forbidden(name)
-        return _relation(found[1], readable, hidden)
+        return relation_of(found[1], readable, hidden)
 
     def _query(self, query: str) -> Relation | Fault:
-        rows = _one_statement(query)
+        rows = one_statement(query)
         if isinstance(rows, Fault):
             return rows
         described = self._connection.execute(f"SELECT * FROM {rows} LIMIT 0".encode()).description or []
-        return _relation(rows, {column.name: column.type_code for column in described})
+        return relation_of(rows, {column.name: column.type_code for column in described})
 
     def _fault(self, error: psycopg.Error, source: Source) -> Fault:
         if _is_lost(error):
@@ -245,31 +228,6 @@ class Warehouse:
     def _one(self, query: str) -> Any:
         row = self._connection.execute(query.encode()).fetchone()
         return row[0] if row else None
-
-
-def day_of(at: datetime) -> str:
-    """A midnight as all kinds of times are compared with it."""
-    return f"{at:%Y-%m-%d}"
-
-
-def _relation(rows: str, types: Mapping[str, int], hidden: tuple[str, ...] = ()) -> Relation:
-    kinds = {name: _KINDS.get(oid, "text") for name, oid in types.items()}
-    cast = {name for name, oid in types.items() if oid not in _KINDS and oid not in _SENT_AS_TEXT}
-    return Relation(rows, kinds, frozenset(cast), hidden)
-
-
-def _one_statement(query: str) -> str | Fault:
-    """A query as a relation: without the semicolons that end it and the comments after them."""
-    try:
-        tokens = tokenize(query, read="postgres")
-    except SqlglotError as error:
-        return Fault("cannot be read: its sql", f"It is no SQL: {str(error).splitlines()[0]}")
-    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
-        tokens.pop()
-    statements = sum(token.token_type is TokenType.SEMICOLON for token in tokens) + 1 if tokens else 0
-    if statements != 1:
-        return Fault(f"has {statements} statements in its sql", "Write one query there: SELECT ….")
-    return f"(\n{query[tokens[0].start : tokens[-1].end + 1]}\n) AS source"
 
 
 def _is_lost(error: psycopg.Error) -> bool:
