@@ -86,6 +86,8 @@ def open_sources(settings: Settings, log: RunLog | None = None) -> Opened:
             opened.unreadable += copy
             return opened
         opened.copy, settings = copy, copy.settings
+        if log is not None:
+            log.step("read and check the tables")
     for name, source in settings.data.sources.items():
         table = _read(opened, settings, name, source)
         if table is None:

@@ -194,6 +194,23 @@ def test_a_query_of_use_is_read_by_its_newest_rows_too(owner: str, tmp_path: Pat
     assert 8 * 24 == read(copied(config))["usage"]
 
 
+def test_a_table_that_is_filled_anew_meanwhile_is_not_taken_for_an_empty_one(
+    owner: str, tmp_path: Path, copied: Copy, there: Run
+) -> None:
+    """As loading jobs do it, while another table is being read."""
+    slow = f"SELECT a.*, pg_sleep(0.1) FROM {SCHEMA}.accounts a"
+    config = warehouse.settings_of(
+        tmp_path, warehouse.as_reader(owner), SOURCES | {"accounts": f'{{ sql = "{slow}" }}'}
+    )
+    anew = (
+        "CREATE TEMP TABLE kept AS SELECT * FROM usage; TRUNCATE usage; INSERT INTO usage SELECT * FROM kept LIMIT 2000"
+    )
+    loading = threading.Timer(0.7, there, (anew,))
+    loading.start()
+    assert 2000 == in_all(copied(config))["usage"]
+    loading.join()
+
+
 # --- what was asked
 
 
@@ -236,6 +253,7 @@ def test_only_columns_that_are_needed_leave_the_warehouse(config: Path, copied: 
     import pyarrow.parquet as pq
 
     folder = copied(config).made.folder
+    assert 0o700 == folder.parent.stat().st_mode & 0o777, "it is for whoever runs the nights"
     assert ["account_id", "occurred_at", "event"] == pq.read_schema(folder / "usage" / "2026-02.parquet").names
     assert [f"2026-0{month}" for month in range(1, 5)] == sorted(file.stem for file in (folder / "usage").iterdir())
 
@@ -298,6 +316,17 @@ def test_texts_arrive_whole(
     config = warehouse.settings_of(tmp_path, warehouse.as_reader(owner), SOURCES | {"tickets": f'"{SCHEMA}.tickets"'})
     found = {row["ticket_id"]: row["text"] for row in rows("tickets", config)}
     assert {str(place): text or None for place, text in enumerate(texts)} == found
+
+
+def test_another_process_opens_the_same_tables(config: Path, there: Run) -> None:
+    """Those of a training, which need no warehouse and see nothing that came into it meanwhile."""
+    settings = read_settings(config)
+    opened = open_sources(settings)
+    there("DROP TABLE usage")
+    beside = open_sources(opened.again(settings))
+    assert [2400, 2400] == [each.tables["usage"].count().execute() for each in (opened, beside)]
+    for each in (beside, opened):
+        each.close()
 
 
 def test_an_empty_table_has_its_columns(config: Path, there: Run, rows: Callable[..., list[Any]]) -> None:

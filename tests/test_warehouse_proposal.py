@@ -20,8 +20,8 @@ def demo(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     write_company(folder, accounts=250, seed=11)
     address = warehouse.database(postgres, "shift_planning")
     data = folder / "data"
-    tables = {file.stem: str(file) for file in sorted(data.glob("*.parquet"))}
-    warehouse.load(address, tables | {"usage": str(data / "usage" / "*.parquet")})
+    tables = {file.stem: f"'{file}'" for file in sorted(data.glob("*.parquet"))}
+    warehouse.load(address, tables | {"usage": f"'{data}/usage/*.parquet'"}, folder)
     return address
 
 
@@ -95,7 +95,8 @@ def test_large_tables_are_looked_at_in_part(odd: str, tmp_path: Path) -> None:
     """Their newest rows among them, so that the day to look from is known."""
     with psycopg.connect(odd) as connection:
         connection.execute(
-            "TRUNCATE crm.events; INSERT INTO crm.events SELECT 1 + i % 60, timestamptz '2026-01-01' + i * interval '1 minute', 'login' "
+            "TRUNCATE crm.events; INSERT INTO crm.events "
+            "SELECT 1 + i % 60, timestamptz '2026-01-01' + i * interval '1 minute', 'login' "
             "FROM generate_series(1, 120000) i; ANALYZE crm.events"
         )
     answer = init(odd, tmp_path, "--dry-run")

@@ -22,8 +22,8 @@ _TYPES = {
 }
 
 
-def database(server: str, name: str) -> str:
-    """A new and empty database with the schema of the company: the address for who owns it."""
+def database(server: str, name: str, schemas: tuple[str, ...] = (SCHEMA,)) -> str:
+    """A new and empty database with the schemas of a company: the address for who owns it."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name}")
@@ -31,10 +31,12 @@ def database(server: str, name: str) -> str:
             connection.execute(f"CREATE ROLE {READER} LOGIN")
     owner = server.rpartition("/")[0] + f"/{name}"
     with psycopg.connect(owner, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {SCHEMA}")
         connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-        connection.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {READER}")
-        connection.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {SCHEMA} GRANT SELECT ON TABLES TO {READER}")
+        connection.execute("REVOKE TEMPORARY ON DATABASE " + name + " FROM PUBLIC")
+        for schema in schemas:
+            connection.execute(f"CREATE SCHEMA {schema}")
+            connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {READER}")
+            connection.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {READER}")
     return owner
 
 
@@ -44,25 +46,26 @@ def as_reader(owner: str) -> str:
     return f"postgresql://{READER}@{known['host']}:{known['port']}/{known['dbname']}"
 
 
-def load(owner: str, tables: dict[str, str]) -> None:
-    """Put tables into the warehouse, each as DuckDB reads it from its files, with the types that they have there."""
+def load(owner: str, tables: dict[str, str], scratch: Path) -> None:
+    """Put tables (`name`, or `schema.name`) into the warehouse, each a relation of DuckDB, with the types it has there.
+
+    An empty folder `scratch` is needed on the way.
+    """
     with duckdb.connect() as engine, psycopg.connect(owner, autocommit=True) as connection:
         engine.execute("SET TimeZone = 'UTC'")
         connection.execute("SET timezone = 'UTC'")
-        for name, files in tables.items():
-            described = engine.execute(f"DESCRIBE FROM '{files}'").fetchall()
+        for name, relation in tables.items():
+            place = name if "." in name else f"{SCHEMA}.{name}"
+            described = engine.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
             columns = ", ".join(f'"{column}" {_TYPES[kind]}' for column, kind, *_ in described)
-            connection.execute(f"CREATE TABLE {SCHEMA}.{name} ({columns})")
-            rows = engine.execute(f"FROM '{files}'")
-            with (
-                connection.cursor() as cursor,
-                cursor.copy(f"COPY {SCHEMA}.{name} FROM STDIN (FORMAT binary)") as copy,
-            ):
-                types = [_TYPES[kind].replace("double precision", "float8") for _, kind, *_ in described]
-                copy.set_types(types)
-                while batch := rows.fetchmany(10_000):
-                    for row in batch:
-                        copy.write_row(row)
+            connection.execute(f"CREATE TABLE {place} ({columns})")
+            file = scratch / f"{name}.csv"
+            engine.execute(f"COPY (SELECT * FROM {relation}) TO '{file}' (HEADER false)")
+            copying = f"COPY {place} FROM STDIN (FORMAT csv)"
+            with file.open("rb") as content, connection.cursor() as cursor, cursor.copy(copying) as copy:
+                while part := content.read(1_000_000):
+                    copy.write(part)
+            file.unlink()
 
 
 def written(owner: str) -> dict[str, Any]:

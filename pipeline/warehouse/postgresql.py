@@ -1,6 +1,7 @@
 """PostgreSQL as a warehouse: looked at and read within one transaction that can write nothing.
 
-All tables are read as of one moment, so that an account and its subscriptions belong together.
+Each table is read as of the moment at which its reading begins. As of one moment for all, a table that is emptied and
+filled anew meanwhile, or put in another's place, would be found empty.
 """
 
 import re
@@ -35,7 +36,7 @@ _CONNECTION: Final = {
 _REFUSED: Final = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf", "not permitted")
 """What servers say at the door where a retry will not help; they give no code there."""
 
-_BUSY: Final = frozenset({"40001", "53300", "53400"})  # a replica that has to go on; too many others
+_BUSY: Final = frozenset({"40001", "55P03"})  # a replica that has to go on; a table that is locked for too long
 
 
 class Lost(Exception):
@@ -75,7 +76,7 @@ def address(connection: str) -> str:
 
 @contextmanager
 def read_only(connection: str) -> Iterator["Warehouse"]:
-    """The warehouse as it is at one moment, until it is left.
+    """The warehouse, in a transaction that can write nothing.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def read_only(connection: str) -> Iterator["Warehouse"]:
     shown = address(connection)
     try:
         with psycopg.connect(connection, autocommit=False, prepare_threshold=None, **_CONNECTION) as opened:  # type: ignore[arg-type]
-            opened.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            opened.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             opened.read_only = True
             opened.execute("SET LOCAL timezone = 'UTC'")
             opened.execute("SET LOCAL datestyle = 'ISO, YMD'")
@@ -234,7 +235,7 @@ def _is_lost(error: psycopg.Error) -> bool:
     """Whether there is no answer, rather than one that says what is wrong."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
-    return error.sqlstate.startswith(("08", "57P")) or error.sqlstate in _BUSY
+    return error.sqlstate.startswith(("08", "53", "57P")) or error.sqlstate in _BUSY
 
 
 def _no_name(source: str) -> Fault:
