@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,12 @@ def test_where_arrival_is_recorded_it_tells_what_is_new(owner: str, config: Path
     second = copied(config)
     assert 2401 == in_all(second)["usage"]
     assert 7 * 24 + 1 + 1 == read(second)["usage"]
+
+
+def test_arrival_that_is_text_gives_way_to_the_time_of_the_event(config: Path, copied: Copy, there: Run) -> None:
+    there("ALTER TABLE usage ADD recorded_at text; UPDATE usage SET recorded_at = occurred_at")
+    copied(config)
+    assert 8 * 24 == read(copied(config))["usage"]
 
 
 def test_a_query_of_use_is_read_by_its_newest_rows_too(owner: str, tmp_path: Path, copied: Copy, there: Run) -> None:
@@ -500,29 +507,49 @@ def test_the_doctor_tells_whether_it_answers_and_how_old_the_copy_is(config: Pat
 # --- killed, full, side by side
 
 
-def test_a_killed_copy_leaves_the_former_one(owner: str, tmp_path: Path, copied: Copy) -> None:
-    """And the next run removes what it left."""
-    config = warehouse.settings_of(tmp_path, warehouse.as_reader(owner), SOURCES)
-    first = copied(config)
-    slow = f"SELECT *, pg_sleep(0.01) FROM {SCHEMA}.usage"
+@contextmanager
+def copying_slowly(config: Path, former: LocalCopy) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process in the middle of a copy, which would take it half a minute."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom pipeline.settings import read_settings\n"
-        "from pipeline.warehouse.copies import local_copy\nlocal_copy(read_settings(Path(sys.argv[1])))\n"
+        "import sys\nfrom pathlib import Path\nfrom pipeline.ending import endable\n"
+        "from pipeline.settings import read_settings\nfrom pipeline.warehouse.copies import local_copy\n"
+        "with endable(0):\n    local_copy(read_settings(Path(sys.argv[1])))\n"
     )
+    slow = f"SELECT *, pg_sleep(0.01) FROM {SCHEMA}.usage"
     env = {**os.environ, "CHURN__DATA__USAGE": f'{{"sql": "{slow}"}}'}
-    root = first.made.folder.parent
-    with subprocess.Popen([sys.executable, "-c", code, config], env=env) as process:
+    with subprocess.Popen([sys.executable, "-c", code, config], env=env, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
-        while len(list(root.glob("*/usage"))) < 2:
+        while len(list(former.made.folder.parent.glob("*/usage"))) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        yield process
+
+
+def test_a_killed_copy_leaves_the_former_one(config: Path, copied: Copy) -> None:
+    """And the next run removes what it left."""
+    first = copied(config)
+    with copying_slowly(config, first) as process:
         process.send_signal(signal.SIGKILL)
     made = kept(read_settings(config))
     assert made is not None
     assert first.made.folder == made.folder
     second = copied(config)
     assert 8 * 24 == read(second)["usage"]
-    assert {first.made.folder, second.made.folder} == {each for each in root.iterdir() if each.is_dir()}
+    assert {first.made.folder, second.made.folder} == folders(second)
+
+
+def test_a_copy_that_is_told_to_end_does_so_and_leaves_nothing(config: Path, copied: Copy) -> None:
+    first = copied(config)
+    with copying_slowly(config, first) as process:
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert 1 == process.wait(timeout=10)
+        assert time.monotonic() - told < 5, "by its way out, not by being cut off"
+    assert {first.made.folder} == folders(first)
+
+
+def folders(copy: LocalCopy) -> set[Path]:
+    return {each for each in copy.made.folder.parent.iterdir() if each.is_dir()}
 
 
 def test_a_copy_in_use_stays_until_it_is_let_go(config: Path) -> None:
@@ -587,7 +614,7 @@ def test_without_room_for_the_copy_the_former_one_stays(config: Path, copied: Co
     made = kept(read_settings(config))
     assert made is not None
     assert first.made.folder == made.folder
-    assert [first.made.folder] == [each for each in made.folder.parent.iterdir() if each.is_dir()]
+    assert {first.made.folder} == folders(first)
     assert 20_000 + 2400 == in_all(copied(config))["usage"]
 
 

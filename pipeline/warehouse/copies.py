@@ -179,10 +179,11 @@ def _make(settings: Settings, root: Path, log: RunLog) -> Made:
 def _asked(settings: Settings, name: str, relation: Relation) -> _Asked:
     theirs = {ours: column for ours, column in read_columns(settings.data, name).items() if column in relation.columns}
     columns = {column: relation.columns[column] for column in theirs.values()}
-    by = theirs.get(RECORDED_AT) or theirs[CONTRACT[name].event_time]
+    times = [theirs[ours] for ours in (RECORDED_AT, CONTRACT[name].event_time) if ours in theirs]
+    by = next((each for each in times if name in _GROWING and columns[each] in _TIMES), None)
     asked = [address(settings.data.connection or ""), relation.rows, by, list(columns.items())]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-    return _Asked(relation, list(columns), by if name in _GROWING and columns[by] in _TIMES else None, digest)
+    return _Asked(relation, list(columns), by, digest)
 
 
 def _copy(warehouse: Warehouse, asked: _Asked, folder: Path, former: Made | None, settings: Settings) -> Copied:
