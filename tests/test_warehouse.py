@@ -106,9 +106,9 @@ def test_five_million_rows_of_use(trained_demo: Path, postgres: str, tmp_path: P
     assert night(files_only)[0] == book
 
     with psycopg.connect(owner) as connection:
-        newest = f"(SELECT max(occurred_at) FROM {SCHEMA}.usage)"
+        arrived = f"SELECT max(recorded_at) FROM {SCHEMA}.usage"
         again = connection.execute(
-            f"SELECT count(*) FROM {SCHEMA}.usage WHERE occurred_at >= date_trunc('day', {newest}) - interval '7 days'"
+            f"SELECT count(*) FROM {SCHEMA}.usage WHERE recorded_at >= date_trunc('day', ({arrived})) - interval '7 d'"
         ).fetchone()
     assert again is not None
     same, second = night(company)

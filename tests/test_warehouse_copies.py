@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import warehouse
 from command_line import churn
@@ -25,6 +27,8 @@ from pipeline.sources import Opened, open_sources
 from pipeline.warehouse import copies
 from pipeline.warehouse.copies import LocalCopy, local_copy
 from pipeline.warehouse.kept_copies import kept
+from pipeline.warehouse.postgresql import read_only
+from pipeline.warehouse.relations import Relation
 
 SOURCES = {name: f'"{SCHEMA}.{name}"' for name in ("accounts", "subscriptions", "usage")}
 
@@ -257,8 +261,6 @@ def test_another_warehouse_is_read_anew_and_another_password_is_not(
 
 
 def test_only_columns_that_are_needed_leave_the_warehouse(config: Path, copied: Copy) -> None:
-    import pyarrow.parquet as pq
-
     folder = copied(config).made.folder
     assert 0o700 == folder.parent.stat().st_mode & 0o777, "it is for whoever runs the nights"
     assert ["account_id", "occurred_at", "event"] == pq.read_schema(folder / "usage" / "2026-02.parquet").names
@@ -266,6 +268,46 @@ def test_only_columns_that_are_needed_leave_the_warehouse(config: Path, copied: 
 
 
 # --- what arrives
+
+
+MANY_ROWS = """
+SELECT setseed(0.7);
+CREATE TABLE many AS SELECT
+    i AS place,
+    CASE WHEN random() > 0.1 THEN random() > 0.5 END AS truth,
+    CASE WHEN random() > 0.1 THEN (random() * 60000 - 30000)::int2 END AS small,
+    CASE WHEN random() > 0.1 THEN ((random() - 0.5) * 4e9)::int4 END AS middle,
+    CASE WHEN random() > 0.1 THEN ((random() - 0.5) * 1.8e19)::int8 END AS large,
+    CASE WHEN random() > 0.1 THEN (random() * 1e6)::real END AS coarse,
+    CASE WHEN random() > 0.1 THEN (random() - 0.5) * 1e300 END AS fine,
+    CASE WHEN random() > 0.1 THEN date '0001-01-01' + (random() * 3652058)::int END AS day,
+    CASE WHEN random() > 0.1 THEN timestamp '0001-01-01' + random() * 3652058 * interval '1 day' END AS clock,
+    CASE WHEN random() > 0.1 THEN timestamptz '0001-01-02' + random() * 3652050 * interval '1 day' END AS instant,
+    CASE WHEN random() > 0.1 THEN repeat('é😀', (random() * 3)::int) END AS short,
+    CASE WHEN random() > 0.1 THEN repeat('长 text ', (random() * 99)::int) END AS long,
+    CASE WHEN random() > 0.1 THEN gen_random_uuid() END AS id,
+    CASE WHEN random() > 0.1 THEN (random() * 1e12)::numeric(30, 9) END AS exact
+FROM generate_series(1, 70000) i;
+"""
+
+
+def test_rows_arrive_as_another_reader_has_them(owner: str, there: Run) -> None:
+    """Values and nulls of all types, over more than one batch, against the driver's own reading."""
+    there(MANY_ROWS)
+    with read_only(warehouse.as_reader(owner)) as source:
+        relation = source.relation(f"{SCHEMA}.many")
+        assert isinstance(relation, Relation)
+        names = list(relation.columns)
+        batches = list(source.read(relation, names))
+    assert len(batches) > 1
+    found = pa.Table.from_batches(batches, relation.schema(names))
+    with psycopg.connect(owner) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        cast = {"coarse": "float8", "id": "text", "exact": "text"}
+        selected = ", ".join(f"{name}::{cast[name]}" if name in cast else name for name in names)
+        rows = connection.execute(f"SELECT {selected} FROM {SCHEMA}.many").fetchall()
+    for name, expected in zip(names, zip(*rows, strict=True), strict=True):
+        assert list(expected) == found[name].to_pylist(), name
 
 
 def test_values_arrive_as_the_contract_reads_them(config: Path, there: Run, rows: Callable[..., list[Any]]) -> None:

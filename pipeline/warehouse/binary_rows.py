@@ -4,7 +4,8 @@ A row comes as one message: the number of its fields, then for each its length a
 highest byte first. Rows are taken apart many at once, by the places where each field begins, and not one by one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -40,7 +41,7 @@ _SENT_AS: Final = {
     "timestamptz": ">i8",
 }
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0"
-_HEADER_BYTES: Final = len(_HEADER) + 4 + 4  # with flags and the length of an extension, which no server sends
+_FLAGS_BYTES: Final = 4 + 4  # behind it, with the length of an extension, which no server sends
 _END: Final = b"\xff\xff"
 
 _ROWS_AT_ONCE: Final = 65_536
@@ -58,13 +59,12 @@ def record_batches(
 
     Raises `pyarrow.ArrowInvalid` for text that is not UTF-8, which a server of encoding SQL_ASCII may hold.
     """
-    waiting: list[bytes] = []
+    stream = iter(messages)
+    first = bytes(next(stream, b"")).removeprefix(_HEADER)
+    waiting: list[bytes | bytearray | memoryview] = []
     size = 0
-    for place, message in enumerate(messages):
-        row = bytes(message)
-        if place == 0 and row.startswith(_HEADER):
-            row = row[_HEADER_BYTES:]
-        if row in {b"", _END}:
+    for row in chain([first[_FLAGS_BYTES:]], stream):
+        if len(row) <= len(_END):  # the end, or nothing behind the header
             continue
         waiting.append(row)
         size += len(row)
@@ -75,7 +75,7 @@ def record_batches(
         yield _batch(waiting, columns)
 
 
-def _batch(rows: list[bytes], columns: Mapping[str, Kind]) -> pa.RecordBatch:
+def _batch(rows: Sequence[bytes | bytearray | memoryview], columns: Mapping[str, Kind]) -> pa.RecordBatch:
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     # Eight bytes are looked at also where the last field is null, and so has none.
     data = np.frombuffer(b"".join([*rows, bytes(8)]), np.uint8)
