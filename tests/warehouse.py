@@ -79,11 +79,7 @@ def written(owner: str) -> dict[str, Any]:
         rows = connection.execute(
             "SELECT schemaname, relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY 1, 2"
         ).fetchall()
-        database = connection.execute(
-            "SELECT tup_inserted, tup_updated, tup_deleted, temp_files FROM pg_stat_database "
-            "WHERE datname = current_database()"
-        ).fetchall()
-    return {"listed": listed, "rows": rows, "database": database}
+    return {"listed": listed, "rows": rows}
 
 
 def settings_of(folder: Path, connection: str, sources: dict[str, str], more: str = "") -> Path:
