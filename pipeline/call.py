@@ -43,6 +43,10 @@ class Call:
 
         return read_settings(self.config)
 
+    def settings_to_read(self, refresh: bool) -> "Settings":
+        """The same, for a command that reads the tables and has `--refresh`."""
+        return self.settings.model_copy(update={"refresh": refresh})
+
     @property
     def shown(self) -> str:
         """The option that leads to the same settings again, for the commands we propose."""

@@ -14,8 +14,9 @@ from features.contract import CONTRACT, RECORDED_AT, Rule, Severity, Table, requ
 from pipeline.casts import cast
 from pipeline.errors import RefusedError
 from pipeline.habits import suspicious_habits
+from pipeline.our_names import Unreadable
 from pipeline.settings import Settings
-from pipeline.sources import Opened, Unreadable
+from pipeline.sources import Opened
 from pipeline.violation import Violation
 
 __all__ = ["check_contract", "refuse_fatal"]

@@ -64,7 +64,7 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
     """
     today = settings.today(as_of)
     log.step("read and check the tables")
-    opened = open_sources(settings)
+    opened = open_sources(settings, log)
     try:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)
@@ -73,7 +73,8 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
         for warning in [*violations, *pauses(past.history, today)]:
             log.note(f"warning: {warning.told()}")
         dates, older = _dates(past.history, settings, today, log)
-        everyone = pd.concat(snapshot_frames(past, settings, dates, log), ignore_index=True) if dates else None
+        frames = snapshot_frames(past, opened.again(settings), dates, log) if dates else []
+        everyone = pd.concat(frames, ignore_index=True) if frames else None
         log.step("features of today's customers")
         customers = _customers(past, today)
         log.step("digest the tables")

@@ -26,6 +26,9 @@ from pipeline.settings import Settings, read_settings
 from pipeline.sources import open_sources
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import Night, night
+from pipeline.warehouse.copies import relations
+from pipeline.warehouse.kept_copies import kept
+from pipeline.warehouse.postgresql import Lost, address, read_only
 
 __all__ = ["Finding", "Health", "examine", "file_system"]
 
@@ -94,7 +97,7 @@ def examine(config: Path, max_age: str | None, now: datetime) -> Health:
     except UsageError as error:
         return Health((*findings, Finding("settings", False, str(error))))
     findings.append(Finding("settings", True, str(config)))
-    findings.append(_tables(settings))
+    findings += [_tables(settings)] if settings.data.connection is None else _warehouse(settings, now)
     if settings.sentiment.model:
         findings.append(_scorer(settings))
     findings += [_champion(settings), *_place(settings), *_store(settings, oldest, now)]
@@ -116,6 +119,28 @@ def _tables(settings: Settings) -> Finding:
         return Finding("tables", True, ", ".join(f"{name} {_size(settings, name)}" for name in opened.tables))
     finally:
         opened.close()
+
+
+def _warehouse(settings: Settings, now: datetime) -> list[Finding]:
+    """Whether it can be reached, and gives every table; how old its copy is. Nothing is copied for that."""
+    made = kept(settings)
+    if made is None:
+        copy = Finding("copy", True, "none yet; the next check, training or night reads all")
+    else:
+        rows = ", ".join(f"{name} {table.rows:,}" for name, table in made.tables.items())
+        copy = Finding("copy", True, f"made {_told(now - made.at)} ago, rows: {rows}")
+    try:
+        shown = address(settings.data.connection or "")
+        with read_only(settings.data.connection or "") as warehouse:
+            about, (_, unreadable) = warehouse.about, relations(warehouse, settings)
+    except Lost as error:
+        return [Finding("warehouse", False, f"{shown} does not answer: {error}"), copy]
+    except ExpectedError as error:
+        return [Finding("warehouse", False, str(error)), copy]
+    if unreadable:
+        told = "; ".join(f"{each.table}: {each.rule}" for each in unreadable)
+        return [Finding("warehouse", False, f"{shown}, {about}: {told}. More by: churn check"), copy]
+    return [Finding("warehouse", True, f"{shown}, {about}, gives every table"), copy]
 
 
 def _size(settings: Settings, table: str) -> str:

@@ -90,7 +90,7 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
     """Look at everything that a training or a night would read, and change nothing."""
     today = settings.today(as_of)
     log.step("read and check the tables")
-    opened = open_sources(settings)
+    opened = open_sources(settings, log)
     try:
         violations = tuple(check_contract(opened, settings))
         if any(violation.severity is Severity.FATAL for violation in violations):

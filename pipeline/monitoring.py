@@ -177,7 +177,7 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
     of_night = given.reset_index().assign(as_of=pd.Timestamp(shown.as_of))
     expected = {} if by_rules(shown.headline) else expected_skill(risk, listed(of_night, risk, capacity))
     log.step("realised skill")
-    opened = open_sources(settings)
+    opened = open_sources(settings, log)
     try:
         refuse_fatal(check_contract(opened, settings))
         past = history(opened, settings)

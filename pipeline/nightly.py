@@ -165,7 +165,7 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
     """Read and check the tables, and build what the model reads."""
     log.step("read and check the tables")
     gone = forgotten_of(settings, brings_along=True)
-    opened = open_sources(settings)
+    opened = open_sources(settings, log)
     try:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)

@@ -145,7 +145,7 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
     model = model_of(shown, settings)
     _refuse_another_model(model, shown, then.frame, log_odds)
     log.step("read and check the tables")
-    opened = open_sources(settings)
+    opened = open_sources(settings, log)
     try:
         refuse_fatal(check_contract(opened, settings))
         log.step("build the night again")

@@ -69,6 +69,7 @@ Source = str | SqlSource
 class Data(Section):
     """Where the tables of the contract lie, and how the company keeps them."""
 
+    connection: str | None = None
     accounts: Source | None = None
     subscriptions: Source | None = None
     usage: Source | None = None
@@ -87,6 +88,16 @@ class Data(Section):
     arrival_hours: int = Field(default=6, ge=0, le=23)
     ended_on: Literal["first_day_without", "last_day"] = "first_day_without"
     cache: str = ".churn-cache"
+    reread_days: int = Field(default=7, ge=0, le=3650)
+
+    @field_validator("connection")
+    @classmethod
+    def _is_a_warehouse(cls, connection: str | None) -> str | None:
+        if connection is not None and not connection.startswith(("postgresql://", "postgres://")):
+            raise ValueError(  # without the value, which may hold a password
+                "connection is the address of no warehouse that is read: it begins with postgresql://"
+            )
+        return connection
 
     @field_validator("recorded_from", mode="before")
     @classmethod

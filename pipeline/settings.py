@@ -42,11 +42,15 @@ _ENV_PREFIX: Final = "CHURN__"
 
 
 class Settings(BaseSettings):
-    """All settings. `folder` is where the file lies; every relative path hangs there."""
+    """All settings. `folder` is where the file lies; every relative path hangs there.
+
+    `refresh` is asked for on the command line: of a warehouse all rows are read, not only the new ones.
+    """
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=_ENV_PREFIX, env_nested_delimiter="__")
 
     folder: Path = Field(default=Path(), exclude=True)
+    refresh: bool = Field(default=False, exclude=True)
     company: Company = Company()
     data: Data = Data()
     churn: Churn = Churn()
@@ -139,11 +143,17 @@ class Settings(BaseSettings):
     def without_secrets(self) -> dict[str, Any]:
         """Everything set, as plain data that may be stored and shown: passwords in URLs are starred."""
         plain = self.model_dump(mode="json")
-        for section, key in (("store", "url"), ("tracking", "uri")):
+        for section, key in (("data", "connection"), ("store", "url"), ("tracking", "uri")):
+            if plain[section][key] is None:
+                continue
             starred = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", plain[section][key])
             starred = re.sub(r"(?<=://)[^:/@]+(?=@)", "***", starred) if starred.startswith("http") else starred
             plain[section][key] = re.sub(r"(?i)((?:password|token|secret)=)[^&]*", r"\1***", starred)
         return plain
+
+    def connected(self, connection: str) -> "Settings":
+        """The same with an address that has its password."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"connection": connection})})
 
     def located(self, url: str) -> str:
         """A SQLite URL with its relative path hung on the settings' folder; any other URL as it is."""
@@ -184,8 +194,10 @@ def read_settings(path: Path) -> Settings:
         raise UsageError(
             f"{path} is not TOML: {error}. Text values need quotes; sections stand in [brackets]."
         ) from error
-    if "folder" in content:
-        raise UsageError(f"{path}: unknown key folder")
+    for name in ("folder", "refresh"):
+        if name in content:
+            raise UsageError(f"{path}: unknown key {name}")
+    _refuse_written_password(path, content)
     _refuse_unknown_variables()
     _refuse_worded_booleans(path, content)
     try:
@@ -236,6 +248,17 @@ def _refuse_worded_booleans(path: Path, content: dict[str, Any]) -> None:
     ]
     if worded:
         raise UsageError("\n".join([f"{path} cannot be used:", *worded]))
+
+
+def _refuse_written_password(path: Path, content: dict[str, Any]) -> None:
+    """The settings are kept where code is; the password of a warehouse would be read by whoever reads that."""
+    data = content.get("data")
+    connection = data.get("connection") if isinstance(data, dict) else None
+    if isinstance(connection, str) and re.search(r"://[^/@]*:.*@|(?i:[?&]\w*password=)", connection):
+        raise UsageError(
+            f"{path} cannot be used:\n  [data] connection holds a password. Take it out, and give the whole address in "
+            f"the environment: {_ENV_PREFIX}DATA__CONNECTION."
+        )
 
 
 def _known_keys() -> Iterator[tuple[str, str, Any]]:

@@ -23,10 +23,13 @@ from features.versions import History
 from pipeline.casts import cast, first_day_without, usable
 from pipeline.errors import UsageError
 from pipeline.files import Fault, fault_of, find, quoted, reader, said
+from pipeline.our_names import Unreadable, missing_columns, read_columns
+from pipeline.run_log import RunLog
 from pipeline.sections import Source, SqlSource
 from pipeline.settings import Settings
+from pipeline.warehouse.copies import LocalCopy, local_copy
 
-__all__ = ["Opened", "Unreadable", "copied", "digests", "freshness", "history", "open_sources"]
+__all__ = ["Opened", "copied", "digests", "freshness", "history", "open_sources"]
 
 _PACKED: Final = "packed"  # the catalogue of tables that are copied into the engine
 _STREAMED: Final = frozenset({"usage", "page_visits"})
@@ -35,28 +38,24 @@ _STREAMED: Final = frozenset({"usage", "page_visits"})
 _READING: Final = (duckdb.Error, IbisError, SqlglotError, OSError)
 """What is raised where a table cannot be read; anything else is a fault of ours, not to be told as one of theirs."""
 
-_RAGGED: Final = "Look for a comma in text without quotes around it, and for a quote that is never closed."
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A table that could not be opened at all, and why."""
-
-    table: str
-    column: str | None
-    rule: str
-    remedy: str
-
 
 @dataclass
 class Opened:
-    """A connection with the tables in it: as they came (`raw`, in our column names) and as the contract has them."""
+    """A connection with the tables in it: as they came (`raw`, in our column names) and as the contract has them.
+
+    `copy` is what the tables of a warehouse are read from.
+    """
 
     engine: Any
     raw: dict[str, ir.Table] = field(default_factory=dict)
     tables: dict[str, ir.Table] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     repeated: dict[str, int] = field(default_factory=dict)
+    copy: LocalCopy | None = None
+
+    def again(self, settings: Settings) -> Settings:
+        """The settings by which another process opens the same tables, whatever comes into the warehouse meanwhile."""
+        return settings if self.copy is None else settings.model_copy(update={"data": self.copy.settings.data})
 
     def close(self) -> None:
         """Let go of the engine and its memory.
@@ -66,11 +65,29 @@ class Opened:
         for kept in list(self.engine._cache_name_to_entry.values()):
             kept.finalizer.detach()
         self.engine.disconnect()
+        if self.copy is not None:
+            self.copy.close()
 
 
-def open_sources(settings: Settings) -> Opened:
-    """Open every table of the settings. What cannot be opened is listed, so that all of it is told at once."""
+def open_sources(settings: Settings, log: RunLog | None = None) -> Opened:
+    """Open every table of the settings. What cannot be opened is listed, so that all of it is told at once.
+
+    The tables of a warehouse are copied first, as far as they are new, of which the log tells.
+
+    Raises
+    ------
+    UsageError, FailedError
+        When the warehouse cannot be reached, or its copy not be written.
+    """
     opened = Opened(_engine(settings))
+    if settings.data.connection is not None:
+        copy = local_copy(settings, log)
+        if isinstance(copy, list):
+            opened.unreadable += copy
+            return opened
+        opened.copy, settings = copy, copy.settings
+        if log is not None:
+            log.step("read and check the tables")
     for name, source in settings.data.sources.items():
         table = _read(opened, settings, name, source)
         if table is None:
@@ -156,31 +173,12 @@ def _unless_unreadable(opened: Opened, name: str, source: Source) -> Iterator[No
 
 def _in_our_names(opened: Opened, settings: Settings, name: str, table: ir.Table) -> ir.Table | None:
     """The columns of the contract under the contract's names; the others are not read."""
-    mapped = dict(settings.data.columns.get(name, {}))
-    if name == "accounts":
-        mapped = {chosen.partition(".")[2]: chosen.partition(".")[2] for chosen in settings.data.categories} | mapped
-    contract = CONTRACT[name]
-    known = [column.name for column in contract.columns] + [RECORDED_AT, "currency"]
-    theirs = {ours: mapped.get(ours, ours) for ours in [*known, *mapped]}
-    present = {ours: column for ours, column in theirs.items() if column in table.columns}
-    if len(table.columns) == 1 and any(mark in table.columns[0] for mark in ",;|\t"):
-        opened.unreadable.append(
-            Unreadable(name, None, f"has lines of different lengths; its header is {table.columns[0]!r}", _RAGGED)
-        )
+    missing = list(missing_columns(settings.data, name, table.columns))
+    opened.unreadable += missing
+    if missing:
         return None
-    complete = True
-    for ours in [*contract.required, *mapped]:
-        if ours in present:
-            continue
-        looked_for = theirs[ours]
-        remedy = f'The table has: {", ".join(table.columns)}. Map it in [data.columns.{name}], {ours} = "their name".'
-        rule = f"column {looked_for} is missing" if ours in mapped else "required column is missing"
-        if not any(found.table == name and found.column == ours for found in opened.unreadable):
-            opened.unreadable.append(Unreadable(name, ours, rule, remedy))
-        complete = False
-    if not complete:
-        return None
-    return table.select(**{ours: table[column] for ours, column in present.items()})
+    theirs = read_columns(settings.data, name)
+    return table.select(**{ours: table[column] for ours, column in theirs.items() if column in table.columns})
 
 
 def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.Table:

@@ -1,11 +1,13 @@
 """What the README shows works: its settings on tables of that shape, its notebooks on the demo company."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import duckdb
 import pytest
+import warehouse
 from click.testing import CliRunner
 from rich.cells import cell_len
 
@@ -16,10 +18,10 @@ REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def worked_settings() -> str:
+def worked_settings(where: str = "files") -> str:
+    """The settings shown: for tables in files, and for those of a warehouse."""
     blocks = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 1
-    return str(blocks[0])
+    return dict(zip(("files", "warehouse"), blocks, strict=True))[where]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,33 @@ def test_the_first_screen_is_what_the_demo_prints() -> None:
 
 def test_the_settings_shown_use_only_keys_that_exist() -> None:
     assert tomllib.loads(worked_settings())["data"]["accounts"] == "crm/customers.csv"
+
+
+def test_the_settings_of_a_warehouse_read_one(
+    company: Path, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same tables in the schemas that are shown."""
+    owner = warehouse.database(postgres, "analytics", ("crm", "billing", "product", "web", "helpdesk"))
+    tickets = "number, client, opened::TIMESTAMP AS opened_at, closed::TIMESTAMP AS closed_at, body, kind"
+    tables = {
+        "crm.customers": f"'{company}/crm/customers.csv'",
+        "billing.subscriptions": f"'{company}/billing/subscriptions.csv'",
+        "product.events": f"'{company}/events/all.parquet'",
+        "web.visits": f"'{company}/web/visits.csv'",
+        "helpdesk.tickets": f"(SELECT {tickets} FROM '{company}/helpdesk/export.csv')",
+    }
+    warehouse.load(owner, tables, tmp_path)
+    monkeypatch.setenv("CHURN__DATA__CONNECTION", warehouse.as_reader(owner))
+    (tmp_path / "churn.toml").write_text(worked_settings("warehouse"), encoding="utf-8")
+    told = {}
+    for place in (tmp_path, company):
+        command = ["check", "-c", str(place / "churn.toml"), "--as-of", "2026-11-02", "--json"]
+        result = CliRunner().invoke(main, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        told[place] = json.loads(result.stdout)
+        monkeypatch.delenv("CHURN__DATA__CONNECTION", raising=False)
+    assert told[company]["rows"] == told[tmp_path]["rows"]
+    assert told[company]["departures"] == told[tmp_path]["departures"]
 
 
 @pytest.mark.parametrize("notebook", sorted(REPOSITORY.glob("notebooks/*.py")), ids=lambda path: path.stem)

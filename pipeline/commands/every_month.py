@@ -6,7 +6,7 @@ from datetime import date
 import click
 
 from pipeline.call import Call, takes_call
-from pipeline.commands.options import as_of_option
+from pipeline.commands.options import as_of_option, refresh_option
 
 __all__ = ["backtest", "promote", "rollback", "train"]
 
@@ -20,8 +20,9 @@ __all__ = ["backtest", "promote", "rollback", "train"]
     metavar="N",
     help="Try N sets of LightGBM's parameters first, the default among them.",
 )
+@refresh_option
 @takes_call
-def train(call: Call, as_of: date | None, no_promote: bool, tune: int | None) -> None:
+def train(call: Call, as_of: date | None, no_promote: bool, tune: int | None, refresh: bool) -> None:
     """Learn a model from past snapshots, test it through time, log it to MLflow, and put it to the gate.
 
     The gate compares it with the champion on the newest snapshots, both fitted without them. Where it is better there,
@@ -34,14 +35,15 @@ def train(call: Call, as_of: date | None, no_promote: bool, tune: int | None) ->
     from pipeline.training import train as run
 
     with call.log() as log:
-        trained = run(call.settings, call.day(as_of), log, promotes=not no_promote, trials=tune or 0)
+        trained = run(call.settings_to_read(refresh), call.day(as_of), log, promotes=not no_promote, trials=tune or 0)
     call.answer(trained.told(), trained.as_record())
 
 
 @click.command()
 @as_of_option
+@refresh_option
 @takes_call
-def backtest(call: Call, as_of: date | None) -> None:
+def backtest(call: Call, as_of: date | None, refresh: bool) -> None:
     """Test on past dates what the model would have been worth, how early, and for whom, beside simple lists."""
     from models.errors import ModelRefusal, TrackingFailed
     from models.registry import load_champion
@@ -52,7 +54,7 @@ def backtest(call: Call, as_of: date | None) -> None:
     from pipeline.papers import setting_of
 
     with call.log() as log:
-        settings = call.settings
+        settings = call.settings_to_read(refresh)
         tested = measure(collect(settings, call.day(as_of), log), settings, log)
     page = backtest_page(tested, setting_of(settings, settings.today(call.day(as_of))))
     with suppress(ModelRefusal, TrackingFailed):
@@ -95,11 +97,12 @@ def rollback(call: Call, why: str | None) -> None:
 
 @click.command()
 @as_of_option
+@refresh_option
 @takes_call
-def monitor(call: Call, as_of: date | None) -> None:
+def monitor(call: Call, as_of: date | None, refresh: bool) -> None:
     """Say whether the nights can be trusted: drift, the skill to expect, and that of nights whose labels are known."""
     from pipeline.monitoring import monitor as run
 
     with call.log() as log:
-        found = run(call.settings, call.day(as_of), log)
+        found = run(call.settings_to_read(refresh), call.day(as_of), log)
     call.answer(found.told(), found.as_record())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.call import Call, CommandWithWords, takes_call
-from pipeline.commands.options import as_of_option, language_option, read_day
+from pipeline.commands.options import as_of_option, language_option, read_day, refresh_option
 from pipeline.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ __all__ = ["backfill", "explain", "export", "score", "show_list"]
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Also write the night to this file (.csv, .parquet, .jsonl)."
 )
+@refresh_option
 @takes_call
-def score(call: Call, as_of: date | None, out: Path | None) -> None:
+def score(call: Call, as_of: date | None, out: Path | None, refresh: bool) -> None:
     """Run the night: score every customer and publish the list."""
     from pipeline.nightly import run_night
 
     with call.log() as log:
-        done = run_night(call.settings, call.day(as_of), call.now, out, log)
+        done = run_night(call.settings_to_read(refresh), call.day(as_of), call.now, out, log)
     show_list(call, done)
 
 

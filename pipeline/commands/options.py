@@ -4,7 +4,7 @@ from datetime import date
 
 import click
 
-__all__ = ["as_of_option", "language_option", "read_day"]
+__all__ = ["as_of_option", "language_option", "read_day", "refresh_option"]
 
 
 def read_day(_: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
@@ -20,4 +20,9 @@ def read_day(_: click.Context, parameter: click.Parameter, value: str | None) ->
 as_of_option = click.option("--as-of", callback=read_day, metavar="DATE", help="Behave as if today were this date.")
 language_option = click.option(
     "--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the reasons' words."
+)
+refresh_option = click.option(
+    "--refresh",
+    is_flag=True,
+    help="Read all rows of a warehouse again, not only the new ones of usage and page visits.",
 )

@@ -9,7 +9,7 @@ import click
 
 from pipeline.call import Call, takes_call
 from pipeline.commands.every_night import show_list
-from pipeline.commands.options import as_of_option
+from pipeline.commands.options import as_of_option, refresh_option
 from pipeline.errors import RefusedError, UsageError
 
 __all__ = ["check", "demo", "init"]
@@ -44,17 +44,22 @@ def demo(call: Call, folder: Path, accounts: int, seed: int) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Write to this file. [default: FOLDER/churn.toml]")
+@click.argument("place", metavar="DIR|URL")
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this file. [default: DIR/churn.toml]")
 @click.option("--dry-run", is_flag=True, help="Print the proposal and write nothing.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @takes_call
-def init(call: Call, folder: Path, out: Path | None, dry_run: bool, force: bool) -> None:
-    """Look at a folder of tables, propose a churn.toml for it, and check it."""
-    from pipeline.proposal.proposal import propose
+def init(call: Call, place: str, out: Path | None, dry_run: bool, force: bool) -> None:
+    """Look at a folder of tables or at a warehouse, propose a churn.toml for it, and check it.
+
+    DIR holds CSV, TSV or Parquet files. URL is postgresql://user:password@host:5432/database, of a role that may
+    select; the settings get it without the password, which the commands find in CHURN__DATA__CONNECTION.
+    """
+    from pipeline.proposal.proposal import propose, propose_warehouse
     from pipeline.settings import read_settings
 
-    proposal = propose(folder)
+    is_url = "://" in place
+    proposal = propose_warehouse(place) if is_url else propose(Path(place))
     path, told = proposal.path(out), proposal.told()
     record: dict[str, Any] = {"config": path, "missing": proposal.missing, "questions": proposal.questions}
     if dry_run:
@@ -71,8 +76,9 @@ def init(call: Call, folder: Path, out: Path | None, dry_run: bool, force: bool)
 
             today = Call(path, call.as_json, call.now).day(None)
             as_of = proposal.as_of(today)
+            settings = read_settings(path)
             with call.log() as log:
-                found = inspect(read_settings(path), as_of, log)
+                found = inspect(settings.connected(place) if is_url else settings, as_of, log)
             again = f"churn check -c {path}" + (f" --as-of {as_of}" if as_of != today else "")
             text = f"{told} Look through it, and after each change: {again}\n\n{found.told()}"
             call.answer(text, record | {"check": found.as_record()})
@@ -84,13 +90,14 @@ def init(call: Call, folder: Path, out: Path | None, dry_run: bool, force: bool)
 
 @click.command()
 @as_of_option
+@refresh_option
 @takes_call
-def check(call: Call, as_of: date | None) -> None:
+def check(call: Call, as_of: date | None, refresh: bool) -> None:
     """Hold the tables against the contract, and say how fresh they are and how many departures they hold."""
     from pipeline.inspection import inspect
 
     with call.log() as log:
-        found = inspect(call.settings, call.day(as_of), log)
+        found = inspect(call.settings_to_read(refresh), call.day(as_of), log)
     call.answer(found.told(), found.as_record())
     if found.is_fatal:
         sys.exit(RefusedError.exit_status)

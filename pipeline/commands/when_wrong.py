@@ -6,21 +6,22 @@ from datetime import date
 import click
 
 from pipeline.call import Call, takes_call
-from pipeline.commands.options import read_day
+from pipeline.commands.options import read_day, refresh_option
 
 __all__ = ["doctor", "replay"]
 
 
 @click.command()
 @click.option("--as-of", callback=read_day, metavar="DATE", help="The night to build again. [default: the newest]")
+@refresh_option
 @takes_call
-def replay(call: Call, as_of: date | None) -> None:
+def replay(call: Call, as_of: date | None, refresh: bool) -> None:
     """Build a published night again from today's tables and say what differs: leaks and late rows."""
     from pipeline.replay import replay as run
     from pipeline.replay_page import replay_page
 
     with call.log() as log:
-        found = run(call.settings, as_of, call.day(None), log)
+        found = run(call.settings_to_read(refresh), as_of, call.day(None), log)
     call.answer(replay_page(found), found.as_record())
 
 

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 from features.contract import CONTRACT
 from pipeline.files import quoted
+from pipeline.proposal.dialects import in_postgresql
 from pipeline.proposal.durations import durations
 from pipeline.proposal.found_columns import FoundColumn, quoted_name
-from pipeline.proposal.found_tables import FoundTable, reading
 from pipeline.proposal.matching import Matches, TableMatch
 from pipeline.proposal.near_misses import near_misses
 from pipeline.proposal.observed import Observed
@@ -18,13 +17,17 @@ from pipeline.proposal.questions import CONFIRMED_BY_USER, needed, row_count, se
 __all__ = ["draft"]
 
 
-def draft(company: str, matches: Matches, observed: Observed) -> str:
-    """The text of the settings: what was found as keys, what was not as comments that say what they need."""
-    return "\n".join(_lines(company, matches, observed))
+def draft(company: str, matches: Matches, observed: Observed, connection: str | None = None) -> str:
+    """The text of the settings: what was found as keys, what was not as comments that say what they need.
+
+    `connection` is the address of the warehouse where the tables lie, without a password.
+    """
+    return "\n".join(_lines(company, matches, observed, connection))
 
 
-def _lines(company: str, matches: Matches, observed: Observed) -> Iterator[str]:
-    yield '# Proposed by `churn init` from a folder of tables. Lines marked "please confirm" decide who counts as'
+def _lines(company: str, matches: Matches, observed: Observed, connection: str | None) -> Iterator[str]:
+    where = "a folder of tables" if connection is None else "the tables of a warehouse"
+    yield f'# Proposed by `churn init` from {where}. Lines marked "please confirm" decide who counts as'
     yield "# lost and what that costs: read them before you train. `churn check` holds the tables against all this."
     if matches.missing:
         yield from ("#", "# OPEN. This cannot be used until these are answered below:")
@@ -34,7 +37,7 @@ def _lines(company: str, matches: Matches, observed: Observed) -> Iterator[str]:
     yield f"name = {_text(company)}"
     yield '# currency = "USD"'
     yield ""
-    yield _commented("[data]", "a file, a glob, or a query; paths are relative to this file")
+    yield from _data(connection)
     for name in CONTRACT:
         found = matches.tables.get(name)
         if found is None:
@@ -64,6 +67,14 @@ def _lines(company: str, matches: Matches, observed: Observed) -> Iterator[str]:
     yield ""
 
 
+def _data(connection: str | None) -> Iterator[str]:
+    if connection is None:
+        yield _commented("[data]", "a file, a glob, or a query; paths are relative to this file")
+        return
+    yield _commented("[data]", "a table of the warehouse, or a query in its dialect")
+    yield _commented(f"connection = {_text(connection)}", "with its password: CHURN__DATA__CONNECTION")
+
+
 def _open(missing: str, matches: Matches) -> Iterator[str]:
     name, _, column = missing.partition(".")
     found = matches.tables.get(name)
@@ -76,7 +87,7 @@ def _yearly(found: TableMatch) -> Iterator[str]:
     yearly = yearly_money(found)
     if found.contract.name != "subscriptions" or "mrr" in found.columns or yearly is None:
         return
-    sql = f"SELECT *, try_cast({yearly.read_as('number')} AS DOUBLE) / 12 AS mrr FROM {_read(found.found)}"
+    sql = f"SELECT *, try_cast({yearly.read_as('number')} AS DOUBLE) / 12 AS mrr FROM {found.found.read}"
     yield _commented(f"# subscriptions = {{ sql = {_text(sql)} }}", f"instead, if {yearly.name} / 12 is the MRR")
 
 
@@ -84,9 +95,9 @@ def _times(found: TableMatch) -> Iterator[str]:
     """The line that makes times of durations, to be taken in place of the one above."""
     made = list(durations(found))
     if made:
-        columns = ", ".join(f"{each.sql} AS {each.ours}" for each in made)
+        columns = ", ".join(f"{_there(found, each.sql)} AS {each.ours}" for each in made)
         counts = ", ".join(f"{each.theirs.name} counts {each.unit}" for each in made)
-        sql = f"SELECT *, {columns} FROM {_read(found.found)}"
+        sql = f"SELECT *, {columns} FROM {found.found.read}"
         yield _commented(f"# {found.contract.name} = {{ sql = {_text(sql)} }}", f"instead, if {counts}")
 
 
@@ -99,7 +110,7 @@ def _absent(name: str, matches: Matches) -> str:
         return _commented(f'# {name} = "…"', f"REQUIRED, not found; needs {required}")
     theirs = (speaking.columns[ours].name for ours in ("account_id", speaking.contract.event_time))
     account, time = (quoted_name(column) for column in theirs)
-    sql = f"SELECT {account} AS account_id, min({time}) AS created_at FROM {_read(speaking.found)} GROUP BY ALL"
+    sql = f"SELECT {account} AS account_id, min({time}) AS created_at FROM {speaking.found.read} GROUP BY 1"
     return _commented(f"# accounts = {{ sql = {_text(sql)} }}", f"REQUIRED, not found; needs {required}, or made so")
 
 
@@ -148,7 +159,7 @@ def _shown(found: TableMatch, ours: str, theirs: FoundColumn) -> str:
 
 def _sql(found: TableMatch) -> str:
     """A query in our names, for rows that find their account elsewhere or lack a column that the file's name tells."""
-    values = {ours: found.value(ours, "own.") for ours in found.columns}
+    values = {ours: _there(found, found.value(ours, "own.")) for ours in found.columns}
     values |= {ours: quoted(value) for ours, value in found.constants.items()}
     if found.join is not None:
         values = {"account_id": "other.account_id"} | values
@@ -160,16 +171,17 @@ def _sql(found: TableMatch) -> str:
         f"{line}{end}{marks.get(ours, '')}" for line, end, ours in zip(selected, ends, values, strict=True)
     )
     lines += "".join(f"\n    -- {ours} {needed(found, ours)}" for ours in asked if ours not in values)
-    sql = f"SELECT\n{lines}\nFROM {_read(found.found)} AS own"
+    sql = f"SELECT\n{lines}\nFROM {found.found.read} AS own"
     if found.join is None:
         return sql
     key, account = quoted_name(found.join.other_key), quoted_name(found.join.account)
-    other = f"SELECT DISTINCT {key} AS key, {account} AS account_id FROM {_read(found.join.other)}"
+    other = f"SELECT DISTINCT {key} AS key, {account} AS account_id FROM {found.join.other.read}"
     return f"{sql}\nJOIN (\n    {other}\n) AS other ON own.{quoted_name(found.join.key)} = other.key"
 
 
-def _read(table: FoundTable) -> str:
-    return reading(table.source, [Path(table.source)])
+def _there(found: TableMatch, sql: str) -> str:
+    """An expression in the dialect of where its table lies."""
+    return in_postgresql(sql) if found.found.in_warehouse else sql
 
 
 def _commented(line: str, comment: str) -> str:

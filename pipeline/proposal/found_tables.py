@@ -17,17 +17,18 @@ import duckdb
 from pipeline.files import Fault, fault_of, reader, said
 from pipeline.proposal.found_columns import FoundColumn, describe, quoted_name, trimmed
 
-__all__ = ["FoundTable", "Gathered", "gather", "reading"]
+__all__ = ["SAMPLED_ROWS", "FoundTable", "Gathered", "engine", "gather"]
 
 _SUFFIXES: Final = (".csv", ".csv.gz", ".tsv", ".parquet")
-_SAMPLED_ROWS: Final = 4000
+SAMPLED_ROWS: Final = 4000
 
 
 @dataclass(frozen=True)
 class FoundTable:
-    """A file, or files of the same columns.
+    """A file, or files of the same columns; or a table of a warehouse.
 
-    `source` is what stands in `[data]`, `relation` reads the whole by absolute path, `sample` names its first rows.
+    `source` is what stands in `[data]`, `relation` reads the whole by absolute path (of a warehouse what was looked at
+    of it), `sample` names its first rows.
     """
 
     source: str
@@ -35,6 +36,12 @@ class FoundTable:
     sample: str
     rows: int
     columns: tuple[FoundColumn, ...]
+    in_warehouse: bool = False
+
+    @property
+    def read(self) -> str:
+        """What stands after FROM in a query of the settings."""
+        return self.source if self.in_warehouse else reading(self.source, [Path(self.source)])
 
     def column(self, name: str) -> FoundColumn:
         """The column of that name, which must be there."""
@@ -43,8 +50,11 @@ class FoundTable:
     @property
     def words(self) -> tuple[str, ...]:
         """What the file is called, word by word; the folder where the file has but a number, or is one of many."""
-        stem = self.source.rsplit("*", 1)[0] if "*" in self.source else _stem(self.source)
-        for part in reversed(stem.split("/")):
+        if self.in_warehouse:
+            parts = self.source.split(".")
+        else:
+            parts = (self.source.rsplit("*", 1)[0] if "*" in self.source else _stem(self.source)).split("/")
+        for part in reversed(parts):
             words = tuple(word for word in re.split(r"[\W\d_]+", _spaced(part)) if word)
             if words:
                 return words
@@ -94,11 +104,17 @@ class Gathered:
         return row[0] if row else None
 
 
+def engine() -> duckdb.DuckDBPyConnection:
+    """An empty engine to look at tables with."""
+    made = duckdb.connect(config={"threads": 2})
+    made.execute("SET TimeZone = 'UTC'")
+    made.execute("SET autoinstall_known_extensions = false")
+    return made
+
+
 def gather(folder: Path) -> Gathered:
     """Every table in a folder and its subfolders, hidden ones apart. The caller closes the engine."""
-    found = Gathered(duckdb.connect(config={"threads": 2}))
-    found.engine.execute("SET TimeZone = 'UTC'")
-    found.engine.execute("SET autoinstall_known_extensions = false")
+    found = Gathered(engine())
     columns: dict[Path, tuple[str, ...]] = {}
     for file in _files(folder):
         source = file.relative_to(folder).as_posix()
@@ -115,7 +131,7 @@ def gather(folder: Path) -> Gathered:
         relation = reading(source, files)
         try:
             sample = f"sample_{len(found.tables)}"
-            found.engine.execute(f"CREATE TEMP TABLE {sample} AS SELECT * FROM {relation} LIMIT {_SAMPLED_ROWS}")
+            found.engine.execute(f"CREATE TEMP TABLE {sample} AS SELECT * FROM {relation} LIMIT {SAMPLED_ROWS}")
             found.tables.append(_described(found.engine, source, relation, sample))
         except duckdb.Error as error:
             found.unreadable.append(_told(said(error, source), folder))

@@ -110,7 +110,7 @@ class Matches:
         """The same, with every source as it is named from elsewhere: `prefix` leads from there to the folder."""
 
         def there(table: FoundTable) -> FoundTable:
-            return replace(table, source=f"{prefix}{table.source}")
+            return table if table.in_warehouse else replace(table, source=f"{prefix}{table.source}")
 
         def moved(found: TableMatch) -> TableMatch:
             join = replace(found.join, other=there(found.join.other)) if found.join else None

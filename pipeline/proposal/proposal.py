@@ -1,4 +1,4 @@
-"""`churn init`: a folder of tables in, a commented `churn.toml` out.
+"""`churn init`: a folder of tables or a warehouse in, a commented `churn.toml` out.
 
 What was found is written down, what was not stays as a comment that says what it needs. Three columns decide who counts
 as lost and what that costs (`mrr`, `ended_on`, `notice_on`): they are proposed with a question, never in silence.
@@ -20,20 +20,26 @@ from pipeline.proposal.matching import Matches, TableMatch, match
 from pipeline.proposal.near_misses import near_misses, tables_seen
 from pipeline.proposal.observed import Observed, observe
 from pipeline.proposal.questions import CONFIRMED_BY_USER, questions, row_count, seen
+from pipeline.proposal.warehouse_tables import gather_warehouse
+from pipeline.warehouse.postgresql import address
 
-__all__ = ["Proposal", "propose"]
+__all__ = ["Proposal", "propose", "propose_warehouse"]
 
 _SETTINGS: Final = "churn.toml"
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a folder's tables seem to be, as settings and as a text for a terminal."""
+    """What a folder's tables seem to be, as settings and as a text for a terminal.
+
+    Those of a warehouse lie at `connection`, an address without a password; `folder` is where the settings belong.
+    """
 
     folder: Path
     matches: Matches
     unreadable: tuple[str, ...]
     observed: Observed
+    connection: str | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -55,10 +61,11 @@ class Proposal:
 
     def toml(self, out: Path | None = None) -> str:
         """The text of the settings, with paths relative to its file; usable when nothing required is missing."""
-        company = self.folder.resolve().name.replace("_", " ").title() or "Company"
+        place = self.folder.resolve().name if self.connection is None else self.connection.rpartition("/")[2]
+        company = place.replace("_", " ").title() or "Company"
         way = relpath(self.folder.resolve(), self.path(out).parent.resolve())
         prefix = "" if way == "." else f"{Path(way).as_posix()}/"
-        return draft(company, self.matches.placed(prefix), self.observed)
+        return draft(company, self.matches.placed(prefix), self.observed, self.connection)
 
     def told(self) -> str:
         """What a person sees: each table with its columns and sample values, what is missing, and the questions."""
@@ -100,6 +107,30 @@ def propose(folder: Path) -> Proposal:
             raise UsageError(_nothing(folder, gathered.unreadable))
         matches = match(gathered)
         return Proposal(folder, matches, tuple(gathered.unreadable), observe(gathered, matches))
+    finally:
+        gathered.engine.close()
+
+
+def propose_warehouse(connection: str) -> Proposal:
+    """Look at every table and view of a warehouse that the role may select from. Nothing is written there or here.
+
+    Raises
+    ------
+    UsageError
+        When the address is none, the server refuses the role, or the role may select from no table.
+    FailedError
+        When the warehouse does not answer.
+    """
+    gathered, shown = gather_warehouse(connection), address(connection)
+    try:
+        if not gathered.tables:
+            listed = "".join(f"\n  {fault}" for fault in gathered.unreadable)
+            raise UsageError(
+                f"No tables to read in {shown}.{listed} Give its role the rights: GRANT USAGE ON SCHEMA "
+                "… TO …; GRANT SELECT ON ALL TABLES IN SCHEMA … TO …."
+            )
+        matches = match(gathered)
+        return Proposal(Path(), matches, tuple(gathered.unreadable), observe(gathered, matches), shown)
     finally:
         gathered.engine.close()
 
