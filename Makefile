@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring real nights bench sentiment clean environment
+.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring evidence real nights bench sentiment clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,9 @@ small: environment ## write docs/small.md: the recipe for few churns beside the 
 scoring: environment ## write docs/scoring.md: what risk and reasons cost, up to a million accounts, beside other means
 	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'woodelf-explainer==0.4.8' 'treelite==4.8.1'
 	@PYTHONPATH=.:build/scorers $(BIN)/python tests/benchmarks/scoring.py --out docs/scoring.md
+
+evidence: environment ## write docs/evidence.md: bytes and seconds of the evidence that thirty nights keep
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/evidence.py --accounts 5000 --nights 30 --out docs/evidence.md
 
 real: environment ## write docs/real.md: how well the model does on tables that nobody here wrote, on fixed dates
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/real.py --out docs/real.md

@@ -7,7 +7,7 @@ who looks for the first time: where somebody reads the price list every month, o
 import functools
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -21,7 +21,7 @@ from features.outages import Recorded
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["HALF_LIFE_DAYS", "LOOKBACK_DAYS", "WINDOWS", "compute", "listed"]
+__all__ = ["HALF_LIFE_DAYS", "LOOKBACK_DAYS", "WINDOWS", "compute", "in_groups", "listed"]
 
 LOOKBACK_DAYS: Final = 364
 HALF_LIFE_DAYS: Final = 14
@@ -91,12 +91,11 @@ def _by_person(history: History, moment: Moment, groups: Mapping[str, tuple[str,
     """
     rows = history.known("page_visits", moment)
     rows = rows.filter(rows["visited_at"] >= moment.midnight - timedelta(days=LOOKBACK_DAYS))
-    bits = [_fits(rows["path"], patterns).cast("int64") * 2**place for place, patterns in enumerate(groups.values())]
     rows = rows.select(
         "account_id",
         user_id=rows["user_id"] if "user_id" in rows.columns else ibis.null("string"),
         age=age_days(rows["visited_at"], moment.as_of),
-        groups=sum(bits[1:], bits[0]),
+        groups=in_groups(rows["path"], groups),
     )
     rows = rows.filter(rows["groups"] > 0)
     age = rows["age"]
@@ -153,7 +152,13 @@ def _decayed(amount: ir.FloatingValue, recorded: Recorded) -> ir.FloatingValue:
     return amount * (whole / (whole - lost)) if lost else amount
 
 
-def _fits(path: ir.StringValue, patterns: tuple[str, ...]) -> ir.BooleanValue:
+def in_groups(path: ir.StringValue, groups: Mapping[str, Sequence[str]]) -> ir.IntegerValue:
+    """The groups that a path belongs to, as a bit for each in their order."""
+    bits = [_fits(path, patterns).cast("int64") * 2**place for place, patterns in enumerate(groups.values())]
+    return sum(bits[1:], bits[0])
+
+
+def _fits(path: ir.StringValue, patterns: Sequence[str]) -> ir.BooleanValue:
     """Whether a path is one of the glob patterns; only `*` is special, since `?` and `[` are legal in paths.
 
     Most patterns end in their only `*`; to compare beginnings is many times faster than a regular expression.

@@ -15,7 +15,7 @@ from features.measures import in_steps
 from features.timeline import Moment
 from features.versions import History, recorded_at, visible
 
-__all__ = ["LOOKBACK_DAYS", "price_rises"]
+__all__ = ["LOOKBACK_DAYS", "pieces", "price_rises"]
 
 LOOKBACK_DAYS: Final = 364
 
@@ -35,7 +35,7 @@ def price_rises(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
 
     `terms` are the terms known at the moment, with `in_spell`: whether a term belongs to the account's present spell.
     """
-    days = _sums_by_day(_pieces(history, terms.filter(terms["in_spell"]), moment))
+    days = _sums_by_day(pieces(history, terms.filter(terms["in_spell"]), moment))
     days = days.filter((days["mrr"] > 0) & (days["unpriced"] == 0))
     before = ibis.window(group_by="account_id", order_by="day")
     days = days.mutate(**{f"_{name}": days[name].lag().over(before) for name in _SUMS})
@@ -50,7 +50,7 @@ def price_rises(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
     )
 
 
-def _pieces(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
+def pieces(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
     """Stretches of terms with one price: `account_id`, `from_on`, `until_on` (null while it holds) and what was paid.
 
     A version counts from the day of its recording, as the night saw it; a term's first, and those of the first bulk

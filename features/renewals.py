@@ -1,5 +1,6 @@
 """When the contract is up for renewal, and how many renewals the customer has come through."""
 
+from datetime import date
 from typing import Final
 
 import ibis
@@ -9,7 +10,7 @@ from features.revenue import MONTHS_BILLED
 from features.timeline import Moment
 from features.versions import History
 
-__all__ = ["SHORTEST_COMMITMENT", "renewals"]
+__all__ = ["SHORTEST_COMMITMENT", "past_renewals", "renewals"]
 
 SHORTEST_COMMITMENT: Final = 3
 """Months from which a term has a renewal worth the name; who can leave every month renews nothing."""
@@ -40,20 +41,7 @@ def renewals(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
         or 1; `renewal_by_hand`, 1 where that term is known not to renew by itself, else 0; `renewals_survived`, the
         commitments of the present spell that ran out before the moment.
     """
-    types = {"term_months": "float64", "billing_period": "string", "renews_on": "date", "auto_renews": "boolean"}
-    rows = terms.mutate(**{name: ibis.null(type_) for name, type_ in types.items() if name not in terms.columns})
-    billed = rows["billing_period"].lower().cases(*MONTHS_BILLED.items(), else_=ibis.null("float64"))
-    stated = rows["term_months"].nullif(0)
-    rows = rows.select(
-        "account_id",
-        "started_on",
-        "ended_on",
-        "in_spell",
-        "renews_on",
-        "auto_renews",
-        by_billing=stated.isnull(),
-        months=stated.fill_null(billed).clip(upper=_LONGEST).cast("int64").nullif(0),
-    )
+    rows = _commitments(terms)
     rows = _ahead(_behind(rows, moment), moment, believed="subscriptions" in history.versioned)
     days, inferred = rows["_days"], rows["_inferred"]
     found = rows.group_by("account_id").agg(
@@ -69,6 +57,42 @@ def renewals(history: History, terms: ir.Table, moment: Moment) -> ir.Table:
         renewal_inferred=known.ifelse(only_inferred, ibis.null("int64")),
         renewal_by_hand=known.ifelse(by_hand, ibis.null("int64")),
     ).drop("_stated", "_by_hand")
+
+
+def past_renewals(terms: ir.Table, moment: Moment, first: date) -> ir.Table:
+    """The days from `first` to the moment on which the months of a term known at the moment ran out.
+
+    One row for a term and day: `account_id`, `day`. Whether the account stayed is not asked here.
+    """
+    rows = _commitments(terms.mutate(in_spell=True))
+    rows = rows.filter(_committed(rows).fill_null(False))
+    last = ibis.literal(moment.as_of) - ibis.interval(days=1)
+    rows = rows.mutate(_until=ibis.least(rows["ended_on"], last).cast("date"))
+    fitting, _ = _fitting(rows["started_on"], rows["months"], rows["_until"])
+    most = -(-(moment.as_of - first).days // (28 * SHORTEST_COMMITMENT)) + 1  # that may lie between the two dates
+    times = ibis.range(ibis.greatest(fitting - most, 1), fitting + 1).unnest()
+    rows = rows.select("account_id", "started_on", "months", "_until", _times=times)
+    rows = rows.mutate(day=_later(rows["started_on"], rows["months"] * rows["_times"]))
+    rows = rows.filter((rows["day"] <= rows["_until"]) & (rows["day"] >= ibis.literal(first)))
+    return rows.select("account_id", "day")
+
+
+def _commitments(terms: ir.Table) -> ir.Table:
+    """The terms in the columns that renewals hang on, with `months`, and `by_billing` where billing alone says them."""
+    types = {"term_months": "float64", "billing_period": "string", "renews_on": "date", "auto_renews": "boolean"}
+    rows = terms.mutate(**{name: ibis.null(type_) for name, type_ in types.items() if name not in terms.columns})
+    billed = rows["billing_period"].lower().cases(*MONTHS_BILLED.items(), else_=ibis.null("float64"))
+    stated = rows["term_months"].nullif(0)
+    return rows.select(
+        "account_id",
+        "started_on",
+        "ended_on",
+        "in_spell",
+        "renews_on",
+        "auto_renews",
+        by_billing=stated.isnull(),
+        months=stated.fill_null(billed).clip(upper=_LONGEST).cast("int64").nullif(0),
+    )
 
 
 def _behind(rows: ir.Table, moment: Moment) -> ir.Table:

@@ -2,7 +2,8 @@
 
 In the published store go the account's names, reasons and facts, and what nights saw of it; its risks, bands and sums
 stay in their nights, so that what was counted still adds up. In the people store goes what was written about it. The
-list of the forgotten keeps a digest of the id, by which a night that finds the account in its tables leaves it out.
+list of the forgotten keeps a digest of the id, by which a night that finds the account in its tables leaves it out. The
+copy of a warehouse is thrown away, for the next run to make anew.
 
 The list is written first: whoever was interrupted runs it again, and ends it.
 """
@@ -26,6 +27,7 @@ from pipeline.settings import Settings
 from pipeline.store.connection import connect, reading, retried
 from pipeline.store.lease import Lease, leased
 from pipeline.store.schema import DETAILS, FROZEN, INPUTS, LEDGER, METADATA, RUNS, SCORES
+from pipeline.warehouse.kept_copies import discard
 
 __all__ = ["Forgot", "Held", "forget", "held"]
 
@@ -113,6 +115,7 @@ def forget(settings: Settings, account_id: str, now: datetime, note: Callable[[s
             log_command(connection, "forgotten", now, asdict(found), pseudonym)
         for engine in (published, people):
             _empty_log(engine)
+    discard(settings)
     return found
 
 

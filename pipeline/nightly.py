@@ -18,12 +18,14 @@ from pipeline.caveats import caveats, hindsight
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.ending import endable
 from pipeline.errors import FailedError, RefusedError
+from pipeline.evidence import evidence
 from pipeline.export import export_night, refuse_destination
 from pipeline.freshness import outages, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
 from pipeline.kept_models import Champion, champion
 from pipeline.ledger import Entry, recorded
 from pipeline.left_out import forgotten_of, left_out, without
+from pipeline.packed_evidence import Evidence
 from pipeline.publication import Run, publish
 from pipeline.run_log import RunLog
 from pipeline.scoring import scored, shown
@@ -61,12 +63,13 @@ class NightDone:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a night knows: the champion, everybody with their features, what is odd about the tables, the last use."""
+    """What a night knows: the champion, everybody with their features and evidence, what is odd, the last use."""
 
     model: ChurnModel
     version: int
     known: pd.DataFrame
     saw: Inputs
+    evidence: Evidence
     remarks: tuple[str, ...]
     violations: tuple[Violation, ...]
     used_on: date | None
@@ -151,7 +154,9 @@ def _night(
         in_sample=hindsight(model, day) is not None,
         warnings=(*seen.warnings(by_example=False), *more),
     )
-    publish(lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=parts(seen.saw))
+    publish(
+        lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=parts(seen.saw), evidence=seen.evidence
+    )
     entry.rows_out = len(book)
     exported = 0
     if out is not None:
@@ -183,7 +188,10 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
         used_on = max(covered.days("usage", moment), default=None)
         remarks = tuple(filter(None, [live.warning, left_out(everybody, known)]))
         saw = inputs(past, moment, known, recipe)
-        return _Seen(live.model, live.version, known, saw, remarks, tuple(violations), used_on)
+        log.step("evidence")
+        ids = known["account_id"].tolist()
+        gathered = evidence(past, moment, ids, settings.pages, covered, excerpts=settings.store.excerpts)
+        return _Seen(live.model, live.version, known, saw, gathered, remarks, tuple(violations), used_on)
     finally:
         opened.close()
 

@@ -20,6 +20,8 @@ from sqlalchemy import Connection, Engine, Table, insert, select, update
 
 from pipeline.bulk import BATCH_ROWS, insert_columns
 from pipeline.errors import RefusedError, StoreError
+from pipeline.kept_evidence import stage_evidence
+from pipeline.packed_evidence import Evidence
 from pipeline.packing import sums
 from pipeline.retention import clean, freeze
 from pipeline.store.connection import reading, retried
@@ -67,6 +69,7 @@ def publish(
     *,
     finished_at: datetime,
     inputs: Iterable[bytes] = (),
+    evidence: Evidence | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> None:
     """Publish one night: stage it, check what was stored, flip the pointer, clean up.
@@ -82,6 +85,8 @@ def publish(
         When the scores were ready, with its zone.
     inputs
         What the night saw, as `pipeline.inputs.parts` gives it; kept for a while (`pipeline/retention.py`).
+    evidence
+        What is shown of the accounts beside their scores.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def publish(
     PublicationRefused
         When rows are missing, or the numbers of an account do not add up.
     """
-    stage(lease, run, book, catalogue, inputs=inputs, batch_rows=batch_rows)
+    stage(lease, run, book, catalogue, inputs=inputs, evidence=evidence, batch_rows=batch_rows)
     retried(lambda: check_staged(lease.engine, run, expected=len(book)))
     retried(lambda: flip(lease, run, finished_at=finished_at))
     with suppress(StoreError, LeaseLost):  # the night is out; the next one cleans up as well
@@ -104,6 +109,7 @@ def stage(
     catalogue: Mapping[str, Any],
     *,
     inputs: Iterable[bytes] = (),
+    evidence: Evidence | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> None:
     """Write the night's rows where no reader looks, in transactions of `batch_rows`, and one for each part of `inputs`.
@@ -133,6 +139,8 @@ def stage(
         _insert(lease, INPUTS, {"run_id": run.run_id, "part": part, "content": content})
     if not run.in_sample:
         retried(lambda: freeze(lease, run.run_id, run.as_of))
+    if evidence is not None:
+        stage_evidence(lease, run.run_id, run.as_of, evidence)
 
 
 def _insert(lease: Lease, table: Table, row: dict[str, Any]) -> None:

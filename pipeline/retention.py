@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, insert, literal, select, update
 
 from pipeline.bulk import BATCH_ROWS
+from pipeline.kept_evidence import clean_evidence
 from pipeline.people.forgotten import is_pseudonym
 from pipeline.store.lease import Lease
 from pipeline.store.schema import CATALOGUES, DETAILS, FROZEN, INPUTS, PUBLISHED, RUNS, SCORES
@@ -68,6 +69,7 @@ def clean(lease: Lease, *, batch_rows: int = BATCH_ROWS) -> None:
 
     Who holds the lease is alone, so what is staged by others is of dead ones. It is done in small transactions.
     """
+    clean_evidence(lease)
     with lease.writing() as connection:
         nights = connection.execute(
             select(PUBLISHED.c.as_of, PUBLISHED.c.run_id).order_by(PUBLISHED.c.as_of.desc())

@@ -232,6 +232,7 @@ class Store(Section):
     """Where published nights live."""
 
     url: str = Field(default="sqlite:///churn.db", min_length=1)
+    excerpts: bool = False
 
 
 _TRACKED: Final = ("sqlite", "postgresql", "mysql", "mssql", "http://", "https://", "databricks")

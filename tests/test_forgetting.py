@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from pipeline.store.lease import LeaseHeld, leased
 from pipeline.store.nights import AccountNight, book, most_at_stake, night
 from pipeline.store.schema import FROZEN, LEASE, LEDGER, SCORES
 from pipeline.store.schema import METADATA as NIGHTS
+from pipeline.warehouse.kept_copies import Made, hold, kept, place
+from pipeline.warehouse.kept_copies import publish as publish_copy
 
 NIGHTS_PUBLISHED = [NIGHT, NIGHT + timedelta(days=1), NIGHT + timedelta(days=2)]
 ZEBRA, CHILD, OTHER = "A-00003", "A-00004", "A-00030"  # of the third the first is not a part, but for its last digit
@@ -144,6 +147,21 @@ def test_nothing_of_it_is_left_in_the_files(store: Engine, settings: Settings, t
     assert holding()
     forget(settings, ZEBRA, NOW)
     assert [] == holding()
+
+
+def test_the_copy_of_a_warehouse_is_thrown_away(settings: Settings) -> None:
+    """It holds the account's rows, also of months that no later copy reads again. One in use goes with the next run."""
+    root = place(settings)
+    for name in ("old", "current-one"):
+        (root / name).mkdir(parents=True)
+        publish_copy(Made(root / name, NOW, {}), root)
+    held_by_a_run = hold(root / "current-one")
+    forget(settings, ZEBRA, NOW)
+    assert kept(settings) is None
+    assert ["current-one"] == [each.name for each in root.iterdir() if each.is_dir()]
+    os.close(held_by_a_run)
+    forget(settings, ZEBRA, NOW)
+    assert [] == [each.name for each in root.iterdir() if each.is_dir()]
 
 
 def test_every_place_of_an_account_in_the_people_store_is_known() -> None:

@@ -23,9 +23,10 @@ from sqlalchemy import Engine, func, select, text
 
 from pipeline.errors import StoreMissing
 from pipeline.store.connection import reading
+from pipeline.store.evidence import AccountEvidence, evidence_of
 from pipeline.store.lease import SILENCE_SECONDS
 from pipeline.store.nights import book, night
-from pipeline.store.schema import INPUTS, LEASE, PUBLISHED, PUBLISHED_STORE, RUNS, SCORES
+from pipeline.store.schema import EVIDENCE_NIGHTS, INPUTS, LEASE, PUBLISHED, PUBLISHED_STORE, RUNS, SCORES
 
 _LOG = logging.getLogger(__name__)
 BEFORE_PUBLISHING = {"risk and reasons", "what changed"}
@@ -35,10 +36,15 @@ LONGEST_PUBLICATION = 0.15
 
 @dataclass(frozen=True)
 class Seen:
-    """What a reader finds: a run, and the risk of each account in it."""
+    """What a reader finds: a run, and in it the risk of each account and the evidence beside it."""
 
     run_id: str
     risks: dict[str, float | None]
+    evidence: dict[str, AccountEvidence | None]
+
+    def shows(self, other: "Seen") -> bool:
+        """Whether both show the same, whatever their runs are called."""
+        return (self.risks, self.evidence) == (other.risks, other.evidence)
 
 
 def seen(store: Engine) -> Seen | None:
@@ -50,7 +56,9 @@ def seen(store: Engine) -> Seen | None:
                 return None
             risks = {each.account_id: each.risk for each in book(connection, header)}
             assert header.accounts == len(risks)
-            return Seen(header.run_id, risks)
+            evidence = {account_id: evidence_of(connection, header, account_id) for account_id in risks}
+            assert None not in evidence.values()
+            return Seen(header.run_id, risks, evidence)
     except StoreMissing:
         return None
 
@@ -61,10 +69,11 @@ def nothing_is_doubled_or_left(store: Engine) -> None:
         runs = connection.execute(select(RUNS.c.run_id, RUNS.c.status, RUNS.c.accounts)).all()
         rows = dict(connection.execute(select(SCORES.c.run_id, func.count()).group_by(SCORES.c.run_id)).all())
         kept = set(connection.execute(select(INPUTS.c.run_id)).scalars())
+        told = set(connection.execute(select(EVIDENCE_NIGHTS.c.run_id)).scalars())
         holder = connection.execute(select(LEASE.c.token)).scalar_one()
     assert [("published",)] * nights == [(run.status,) for run in runs]
     assert {run.run_id: run.accounts for run in runs} == rows
-    assert {run.run_id for run in runs} == kept
+    assert {run.run_id for run in runs} == kept == told
     assert holder is None
 
 
@@ -97,7 +106,7 @@ def one_dies(
     env: dict[str, str],
     draw: random.Random,
     number: int,
-    expected: dict[str, float | None],
+    expected: Seen,
 ) -> str:
     """A night dies at a random moment, every other by SIGTERM, half of either while publishing; another is run."""
     end = (signal.SIGKILL, signal.SIGTERM)[number % 2]
@@ -110,7 +119,7 @@ def one_dies(
     assert status in {0, 1, -end}, status
     now = seen(store)
     if now is not None and (before is None or now.run_id != before.run_id):
-        assert expected == now.risks, "the flip had happened, so the whole of it is seen"
+        assert expected.shows(now), "the flip had happened, so the whole of it is seen"
     else:
         assert before == now
     if end is signal.SIGKILL:
@@ -122,7 +131,7 @@ def one_dies(
     assert 0 == again.exit_status, again.stderr
     last = seen(store)
     assert last is not None
-    assert expected == last.risks
+    assert expected.shows(last)
     nothing_is_doubled_or_left(store)
     return f"{end.name} {after:.2f} s {'into publication' if in_publication else 'after the start'}: status {status}"
 
@@ -158,7 +167,7 @@ def many_die(store: Engine, store_url: str, demo: Path, folder: Path, times: int
     assert found is not None
     draw = random.Random(f"{store.dialect.name} {times}")
     for number in range(times):
-        _LOG.info("%d of %d: %s", number + 1, times, one_dies(store, config, env, draw, number, found.risks))
+        _LOG.info("%d of %d: %s", number + 1, times, one_dies(store, config, env, draw, number, found))
 
 
 def test_a_night_may_end_at_any_moment(store: Engine, store_url: str, trained_demo: Path, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ __all__ = [
     "CATALOGUES",
     "CHAMPIONS",
     "DETAILS",
+    "EVIDENCE",
+    "EVIDENCE_NIGHTS",
     "FROZEN",
     "INPUTS",
     "LEASE",
@@ -44,7 +46,7 @@ __all__ = [
     "UNSCORED",
 ]
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest step of `migrations/versions`: what readers and writers need."""
 
 PUBLISHED_STORE: Final = Kind(
@@ -215,6 +217,36 @@ INPUTS = Table(
     Column("content", LargeBinary, nullable=False),
 )
 """What a night saw, in Parquet; `pipeline/inputs.py` knows its columns."""
+
+EVIDENCE_NIGHTS = Table(
+    "evidence_nights",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    # No foreign key: a night that is kept no longer may have written what later ones still show.
+    Column("run_id", String(64), nullable=False, unique=True),
+    Column("as_of", Date, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("state", String(8), nullable=False),  # kept, oldest, passing, past
+    Index("evidence_nights_by_date", "as_of"),
+    sqlite_autoincrement=True,  # the number of a night that is gone is never given again
+)
+"""The nights that brought evidence, with what it says of all accounts. Before the `oldest` that shows any, nothing is
+left that it hides; what later ones do not need goes while they are `passing`, and has gone when they are `past`."""
+
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("account_id", KEY, primary_key=True),
+    Column("kind", String(8), primary_key=True),  # weeks, events
+    Column("block", Integer, primary_key=True, autoincrement=False),
+    Column("night", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What is shown of accounts beside their scores, from the night on that first found it so; nothing where empty.
+
+`pipeline/store/evidence.py` reads it, `pipeline/kept_evidence.py` writes it.
+"""
 
 PUBLISHED = Table(
     "published",

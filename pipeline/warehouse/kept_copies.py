@@ -18,7 +18,7 @@ from typing import Final
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 
-__all__ = ["Copied", "Made", "alone", "hold", "kept", "place", "publish", "remove_others"]
+__all__ = ["Copied", "Made", "alone", "discard", "hold", "kept", "place", "publish", "remove_others"]
 
 _FORMAT: Final = 1
 _ABOUT: Final = "copy.json"
@@ -96,6 +96,15 @@ def hold(folder: Path) -> int:
     held = os.open(folder / _ABOUT, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_SH)
     return held
+
+
+def discard(settings: Settings) -> None:
+    """Let no run read what was copied; the next one reads all anew. A copy that is in use goes with the run after."""
+    root = place(settings)
+    if root.is_dir():
+        with alone(root, RunLog("discard")):
+            (root / _CURRENT).unlink(missing_ok=True)
+            remove_others(root, root / _CURRENT)
 
 
 def remove_others(root: Path, current: Path) -> None:
