@@ -19,7 +19,7 @@ from pipeline.checks import check_contract, refuse_fatal
 from pipeline.ending import endable
 from pipeline.errors import FailedError, RefusedError
 from pipeline.export import export_night, refuse_destination
-from pipeline.freshness import outages, refuse_stale
+from pipeline.freshness import blind_days, outages, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
 from pipeline.kept_models import Champion, champion
 from pipeline.ledger import Entry, recorded
@@ -61,7 +61,10 @@ class NightDone:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a night knows: the champion, everybody with their features, what is odd about the tables, the last use."""
+    """What a night knows: the champion, everybody with their features, what is odd about the tables, the last use.
+
+    `out` are the sources that lost recent days, with the first and the last of these.
+    """
 
     model: ChurnModel
     version: int
@@ -70,6 +73,7 @@ class _Seen:
     remarks: tuple[str, ...]
     violations: tuple[Violation, ...]
     used_on: date | None
+    out: dict[str, tuple[date, date]]
 
     def warnings(self, *, by_example: bool) -> tuple[str, ...]:
         """What is odd, in text; what is kept names no rows of the tables."""
@@ -147,7 +151,8 @@ def _night(
         started_at=now,
         settings_digest=_digest(settings),
         headline=_headline(book, model, settings, seen.used_on, contradicting_share)
-        | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
+        | {"hindsight": hindsight(model, day), "compared_with": since and str(since)}
+        | {"outages": {name: [str(first), str(last)] for name, (first, last) in seen.out.items()}},
         in_sample=hindsight(model, day) is not None,
         warnings=(*seen.warnings(by_example=False), *more),
     )
@@ -182,8 +187,8 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
         violations += outages(past, moment, covered, customers, settings.checks.outage)
         used_on = max(covered.days("usage", moment), default=None)
         remarks = tuple(filter(None, [live.warning, left_out(everybody, known)]))
-        saw = inputs(past, moment, known, recipe)
-        return _Seen(live.model, live.version, known, saw, remarks, tuple(violations), used_on)
+        saw, out = inputs(past, moment, known, recipe), blind_days(covered, moment)
+        return _Seen(live.model, live.version, known, saw, remarks, tuple(violations), used_on, out)
     finally:
         opened.close()
 

@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from features.contract import required_tables
 from features.timeline import ChurnRules
 from pipeline.errors import UsageError
+from pipeline.message_sections import Console, Digest, Mail
 from pipeline.sections import (
     Book,
     Checks,
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     tracking: Tracking = Tracking()
     engine: Engine = Engine()
     run: Run = Run()
+    console: Console = Console()
+    digest: Digest = Digest()
+    mail: Mail = Mail()
 
     @classmethod
     def settings_customise_sources(
@@ -188,6 +192,7 @@ def read_settings(path: Path) -> Settings:
         raise UsageError(f"{path}: unknown key folder")
     _refuse_unknown_variables()
     _refuse_worded_booleans(path, content)
+    _refuse_secrets(path, content)
     try:
         return Settings(**content, folder=path.parent.resolve())
     except ValidationError as error:
@@ -236,6 +241,17 @@ def _refuse_worded_booleans(path: Path, content: dict[str, Any]) -> None:
     ]
     if worded:
         raise UsageError("\n".join([f"{path} cannot be used:", *worded]))
+
+
+def _refuse_secrets(path: Path, content: dict[str, Any]) -> None:
+    """A file is copied, shown and kept under version control; the environment is not."""
+    written = [
+        f"  [{section}] {key} is secret: give it in the environment, as {_ENV_PREFIX}{f'{section}__{key}'.upper()}"
+        for section, key, kind in _known_keys()
+        if kind is SecretStr and isinstance(content.get(section), dict) and key in content[section]
+    ]
+    if written:
+        raise UsageError("\n".join([f"{path} cannot be used:", *written]))
 
 
 def _known_keys() -> Iterator[tuple[str, str, Any]]:
