@@ -61,7 +61,7 @@ def backfill(call: Call, first: date, last: date, model: str) -> None:
 
 
 @click.command()
-@click.option("--as-of", callback=read_day, metavar="DATE", help="The night to tell of. [default: the newest]")
+@click.option("--as-of", callback=read_day, metavar="DATE", help="The night to tell of. [default: today's]")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent; send and write nothing.")
 @takes_call
 def digest(call: Call, as_of: date | None, dry_run: bool) -> None:

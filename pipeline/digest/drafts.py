@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from sqlalchemy import Connection, Engine
@@ -22,7 +22,6 @@ from pipeline.store.nights import Night, catalogue, published
 
 __all__ = ["Drafts", "draft"]
 
-_OLDEST: Final = timedelta(days=1)
 _NOBODY: Final = ""
 
 
@@ -57,14 +56,14 @@ def draft(
     StoreMissing
         When that night is not published.
     FailedError
-        When the newest is older than yesterday's: that is no news any more.
+        When the newest is not today's: it is no news any more, and today's may be on its way.
     """
     with reading(engine) as connection:
         of = published(connection, as_of)
-        if as_of is None and today - of.as_of > _OLDEST:
+        if as_of is None and of.as_of < today:
             raise FailedError(
-                f"The newest night is that of {of.as_of}, {(today - of.as_of).days} days old: nobody is told of it as "
-                f"news. Score a night first (churn score), or name this one: --as-of {of.as_of}."
+                f"The night of {today} is not published; the newest is that of {of.as_of}, which is no news any more. "
+                f"Score it first (churn score), or name a night: --as-of {of.as_of}."
             )
         first = first_of_week(connection, of.as_of) or of.as_of
         is_weekly, told = first == of.as_of, _told(people, first, of.as_of)

@@ -15,7 +15,7 @@ from pipeline.digest.phrases import Phrases, phrases
 from pipeline.printable import one_line
 from pipeline.skill import by_rules
 from pipeline.store.movements import Size
-from pipeline.wording import all_sentences, top_sentences
+from pipeline.wording import PROFILE, all_sentences, top_sentences
 
 __all__ = ["Letter", "Paper", "write_letter"]
 
@@ -146,7 +146,11 @@ def _reasons(news: News, paper: Paper) -> tuple[date, list[str]]:
         return was, [each.text for each in top_sentences(then.reasons, features, then.facts, was, language)]
     if news.change is Change.RECOVERED:
         said = all_sentences(now.reasons, features, now.facts, as_of, language)
-        return as_of, [each.text for each in said if each.contribution < 0][:_REASONS]
+        stays = [each for each in said if each.contribution < 0]
+        moved = {family: value - news.then.families.get(family, 0.0) for family, value in now.families.items()}
+        # First of what moved most; what they are has not moved.
+        stays.sort(key=lambda each: (each.family == PROFILE, moved.get(each.family, 0.0)))
+        return as_of, [each.text for each in stays[:_REASONS]]
     return as_of, [each.text for each in top_sentences(now.reasons, features, now.facts, as_of, language)]
 
 

@@ -106,7 +106,7 @@ def run_digest(settings: Settings, as_of: date | None, today: date, log: RunLog,
     UsageError
         When that night is not published, or the settings name no way to send anything.
     FailedError
-        When the newest night is too old to be news.
+        When the newest night is not today's.
     """
     channels = [] if dry_run else _channels(settings)
     names = [each.name for each in channels] or _configured(settings) or [MailChannel.name]
