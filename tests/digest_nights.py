@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from command_line import Answer
-from sample_nights import BANDS, CATALOGUE, NOW, publish, reason, run
+from sample_nights import BANDS, CATALOGUE, NOW, make_book, publish, reason, run
 from sqlalchemy import Engine
 
-from pipeline.book import make_book
 from pipeline.digest.drafts import Drafts, draft
 from pipeline.digest.letter import Letter
 from pipeline.people.connection import connect as connect_people

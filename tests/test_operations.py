@@ -58,7 +58,7 @@ def calls() -> list[list[str]]:
 
 
 def test_what_they_call_exists() -> None:
-    """Each calls the night and the digest, and each but the container its alarm, with options that the commands have."""
+    """Each calls night and digest, and each but the containers its alarm, with options that the commands have."""
     for name, *arguments in calls():
         command = main.commands[name]
         with click.Context(command, info_name=name) as context:
