@@ -251,6 +251,25 @@ def test_nothing_to_say_is_no_letter(store: Engine, settings: Settings) -> None:
     assert () == drafts_of(settings).letters
 
 
+def test_who_moves_as_much_every_week_is_no_news(store: Engine, settings: Settings) -> None:
+    """A customer whose use goes up and down; one that is steady is told of the same move, and a jump of both."""
+    for weeks in range(6, 0, -1):
+        restless = account("A", LOW, data=0.5 * (-1) ** weeks)
+        jumpy = account("C", LOW, data=0.5 * (-1) ** weeks)
+        publish_night(store, MONDAY - timedelta(weeks=weeks), restless, account("B", -2.5, data=0.1), jumpy)
+    publish_night(
+        store, MONDAY, account("A", -2.0, data=0.6), account("B", -2.0, data=0.5), account("C", MEDIUM, data=2.0)
+    )
+    assert {"B": "new", "C": "new"} == announced(settings)
+
+
+def test_three_weeks_tell_nobody_what_is_usual(store: Engine, settings: Settings) -> None:
+    for weeks in range(3, 0, -1):
+        publish_night(store, MONDAY - timedelta(weeks=weeks), account("A", LOW, data=0.5))
+    publish_night(store, MONDAY, account("A", -2.0, data=0.6))
+    assert {"A": "new"} == announced(settings)
+
+
 def test_the_first_nights_know_no_week(store: Engine, settings: Settings) -> None:
     """No change is told against less than seven days before; a notice is seen from one night to the next."""
     publish_night(store, TUESDAY - timedelta(days=1), account("A", LOW), account("B", LOW), compared_with=None)

@@ -17,7 +17,7 @@ from pipeline.digest.outbox import Envelope
 from pipeline.errors import FailedError, StoreMissing
 from pipeline.settings import Settings
 from pipeline.store.connection import reading
-from pipeline.store.movements import Size, books, first_of_week, moved, night_before
+from pipeline.store.movements import Size, books, first_of_week, moved, night_before, usual_moves
 from pipeline.store.nights import Night, catalogue, published
 
 __all__ = ["Drafts", "draft"]
@@ -75,9 +75,12 @@ def draft(
             Comparison.between(of, since, words), words, settings.digest.language, settings.console.account_url
         )
         changed, fresh = list(moved(connection, of, since)), _fresh(connection, of)
+        usual = usual_moves(connection, of, since)
         sizes = _sizes(books(connection, of).items())
     kinds = {
-        weekly: book_news(changed, paper.compared, fresh=None if weekly else fresh, announced=told.announced)
+        weekly: book_news(
+            changed, paper.compared, fresh=None if weekly else fresh, announced=told.announced, usual=usual
+        )
         for weekly in (True, False)
     }
     written = {

@@ -1,7 +1,8 @@
 """News: what of a night is worth naming to the manager of an account, and what is not.
 
-A band that changed is news where the odds moved by half with it, by what time and the customer did. What another model
-or a source that was out has moved is counted and names nobody. Pure: from stored accounts to news.
+A band that changed is news where the odds moved by half with it, by what time and the customer did, and twice as far as
+this account moves in any week. What another model or a source that was out has moved is counted and names nobody. Pure:
+from stored accounts to news.
 """
 
 import math
@@ -25,6 +26,9 @@ REST_DAYS: Final = 14
 WEEK: Final = 7
 _ROSE: Final = math.log(1.5)
 _FELL: Final = math.log(0.5)
+_UNUSUAL: Final = 2.0
+"""How often the usual weekly move of an account a move has to be, lest chance be told as news."""
+
 _BANDS: Final = ("low", "medium", "high")
 
 
@@ -117,6 +121,7 @@ def book_news(
     *,
     fresh: Collection[str] | None,
     announced: Mapping[str, Collection[str]],
+    usual: Mapping[str, float],
 ) -> list[BookNews]:
     """What to say to each manager, by address; what nobody owns is under an empty one.
 
@@ -129,11 +134,13 @@ def book_news(
         of them only who gave notice or is high now. None on the first.
     announced
         What was announced of an account in the last fortnight. That it left is told all the same, once.
+    usual
+        How far an account's log-odds usually move in a week, where that is known.
     """
     told: dict[str, list[tuple[Change, Moved]]] = {}
     quiet: dict[str, Counter[Quiet]] = {}
     for each in moved:
-        who, found = recipient(each.now.owner or ""), _change(each, compared)
+        who, found = recipient(each.now.owner or ""), _change(each, compared, usual.get(each.now.account_id, 0.0))
         if isinstance(found, Quiet):
             quiet.setdefault(who, Counter())[found] += 1
         elif found is not None and _is_due(found, each.now, fresh, announced.get(each.now.account_id, ())):
@@ -149,7 +156,7 @@ def _is_due(change: Change, now: AccountNight, fresh: Collection[str] | None, be
     return not before
 
 
-def _change(each: Moved, compared: Comparison) -> Change | Quiet | None:
+def _change(each: Moved, compared: Comparison, usual: float) -> Change | Quiet | None:
     """What changed, or what else moved its band; None where nothing is to be said."""
     now, then = each.now, each.then
     if now.state == "leaving":
@@ -162,16 +169,18 @@ def _change(each: Moved, compared: Comparison) -> Change | Quiet | None:
     if shown == 0:
         return None
     if step == 0 or not compared.families:
-        return _of_band(each, moved) if step * shown > 0 else Quiet.MODEL
+        return _of_band(each, moved, usual) if step * shown > 0 else Quiet.MODEL
     if compared.is_other_model:  # how far the families moved owes something to both
         return Quiet.OUTAGE
     moved -= sum(now.families.get(name, 0.0) - then.families.get(name, 0.0) for name in compared.families)
     step = _step(_band(now, moved, compared), now.band)
-    return _of_band(each, moved) if step * shown > 0 else Quiet.OUTAGE
+    return _of_band(each, moved, usual) if step * shown > 0 else Quiet.OUTAGE
 
 
-def _of_band(each: Moved, moved: float) -> Change | None:
-    """What a band that changed by itself means, where the odds moved by half with it."""
+def _of_band(each: Moved, moved: float, usual: float) -> Change | None:
+    """What a band that changed by itself means, where the odds moved by half with it and further than usual."""
+    if abs(moved) < _UNUSUAL * usual:
+        return None
     now, was_listed = each.now, each.then.state == "candidate"
     if now.state == "candidate" and moved >= _ROSE:
         return Change.WORSE if was_listed else Change.NEW
