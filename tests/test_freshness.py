@@ -12,7 +12,7 @@ from features.outages import Coverage, coverage
 from features.timeline import ChurnRules, Moment
 from features.versions import History
 from pipeline.errors import RefusedError
-from pipeline.freshness import is_stale, outages, refuse_stale, stale_tables, usual_gap
+from pipeline.freshness import blind_days, is_stale, refuse_stale, stale_tables, usual_gap
 
 TODAY = date(2026, 11, 2)  # a Monday
 TIMES = {"usage": "occurred_at", "page_visits": "visited_at", "tickets": "opened_at", "invoices": "issued_on"}
@@ -158,4 +158,4 @@ def test_a_source_is_out_while_it_hides_a_quarter_of_some_recent_days(
     days = [TODAY - timedelta(days=back) for back in range(1, 200) if back not in lost]
     heard = Coverage({"usage": tuple((day, day + timedelta(days=1), 40) for day in days)})
     told = {} if out is None else {"usage": tuple(TODAY - timedelta(days=back) for back in out)}
-    assert told == outages(heard, Moment(TODAY))
+    assert told == blind_days(heard, Moment(TODAY))
