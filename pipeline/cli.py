@@ -13,7 +13,13 @@ __all__ = ["main"]
 
 _SECTIONS: Final[Mapping[str, tuple[click.Command, ...]]] = {
     "Start": (start.demo, start.init, start.check),
-    "Every night": (every_night.score, every_night.export, every_night.explain, every_night.backfill),
+    "Every night": (
+        every_night.score,
+        every_night.digest,
+        every_night.export,
+        every_night.explain,
+        every_night.backfill,
+    ),
     "Every month": (
         every_month.train,
         every_month.backtest,

@@ -17,12 +17,13 @@ from pipeline.errors import RefusedError
 from pipeline.sections import WATCHED, Action, Checks
 from pipeline.violation import Violation
 
-__all__ = ["is_stale", "lost_days", "outages", "refuse_stale", "stale_tables", "usual_gap"]
+__all__ = ["blind_days", "is_stale", "lost_days", "outages", "refuse_stale", "stale_tables", "usual_gap"]
 
 _WINDOW_DAYS: Final = 56
 _LEAST_DAYS: Final = 3
 _LATELY_DAYS: Final = 7
 _MOST_NAMED: Final = 5
+_RECENT_DAYS: Final = 28
 
 
 def stale_tables(
@@ -53,6 +54,21 @@ def lost_days(covered: Coverage, moment: Moment, days: int) -> list[Violation]:
             rule = f"heard of almost nobody on {len(lost)} of the last {days} days, the newest of them {told}"
             remedy = "These days count as unknown. If their rows exist, load them; they count from their arrival on."
             found.append(Violation(name, CONTRACT[name].event_time, rule, None, None, (), remedy, Severity.WARN))
+    return found
+
+
+def blind_days(covered: Coverage, moment: Moment) -> dict[str, tuple[date, date]]:
+    """The sources that a night could not do without knowing: the first and the last day that each lost lately.
+
+    These lost more than a quarter of the days of some window that ends with the night, as long as 28 days at most, so
+    that features of it are unknown or moved (`features.outages.Recorded`).
+    """
+    found = {}
+    for name in JUDGED:
+        recorded = covered.recorded(name, moment)
+        if any(not recorded.covers(0, days) for days in range(1, min(_RECENT_DAYS, recorded.first + 1) + 1)):
+            ages = [age for age in recorded.lost if age < _RECENT_DAYS]
+            found[name] = (moment.as_of - timedelta(days=ages[-1] + 1), moment.as_of - timedelta(days=ages[0] + 1))
     return found
 
 

@@ -20,7 +20,7 @@ from pipeline.ending import endable
 from pipeline.errors import FailedError, RefusedError
 from pipeline.evidence import evidence
 from pipeline.export import export_night, refuse_destination
-from pipeline.freshness import outages, refuse_stale
+from pipeline.freshness import blind_days, outages, refuse_stale
 from pipeline.inputs import Inputs, inputs, parts
 from pipeline.kept_models import Champion, champion
 from pipeline.ledger import Entry, recorded
@@ -63,7 +63,10 @@ class NightDone:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a night knows: the champion, everybody with their features and evidence, what is odd, the last use."""
+    """What a night knows: the champion, everybody with their features and evidence, what is odd, the last use.
+
+    `out` are the sources that lost recent days, with the first and the last of these.
+    """
 
     model: ChurnModel
     version: int
@@ -73,6 +76,7 @@ class _Seen:
     remarks: tuple[str, ...]
     violations: tuple[Violation, ...]
     used_on: date | None
+    out: dict[str, tuple[date, date]]
 
     def warnings(self, *, by_example: bool) -> tuple[str, ...]:
         """What is odd, in text; what is kept names no rows of the tables."""
@@ -150,7 +154,8 @@ def _night(
         started_at=now,
         settings_digest=_digest(settings),
         headline=_headline(book, model, settings, seen.used_on, contradicting_share)
-        | {"hindsight": hindsight(model, day), "compared_with": since and str(since)},
+        | {"hindsight": hindsight(model, day), "compared_with": since and str(since)}
+        | {"outages": {name: [str(first), str(last)] for name, (first, last) in seen.out.items()}},
         in_sample=hindsight(model, day) is not None,
         warnings=(*seen.warnings(by_example=False), *more),
     )
@@ -187,11 +192,11 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
         violations += outages(past, moment, covered, customers, settings.checks.outage)
         used_on = max(covered.days("usage", moment), default=None)
         remarks = tuple(filter(None, [live.warning, left_out(everybody, known)]))
-        saw = inputs(past, moment, known, recipe)
+        saw, out = inputs(past, moment, known, recipe), blind_days(covered, moment)
         log.step("evidence")
         ids = known["account_id"].tolist()
         gathered = evidence(past, moment, ids, settings.pages, covered, excerpts=settings.store.excerpts)
-        return _Seen(live.model, live.version, known, saw, gathered, remarks, tuple(violations), used_on)
+        return _Seen(live.model, live.version, known, saw, gathered, remarks, tuple(violations), used_on, out)
     finally:
         opened.close()
 

@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from features.contract import required_tables
 from features.timeline import ChurnRules
 from pipeline.errors import UsageError
+from pipeline.message_sections import Console, Digest, Mail
 from pipeline.sections import (
     Book,
     Checks,
@@ -63,6 +64,9 @@ class Settings(BaseSettings):
     tracking: Tracking = Tracking()
     engine: Engine = Engine()
     run: Run = Run()
+    console: Console = Console()
+    digest: Digest = Digest()
+    mail: Mail = Mail()
 
     @classmethod
     def settings_customise_sources(
@@ -197,9 +201,9 @@ def read_settings(path: Path) -> Settings:
     for name in ("folder", "refresh"):
         if name in content:
             raise UsageError(f"{path}: unknown key {name}")
-    _refuse_written_password(path, content)
     _refuse_unknown_variables()
     _refuse_worded_booleans(path, content)
+    _refuse_secrets(path, content)
     try:
         return Settings(**content, folder=path.parent.resolve())
     except ValidationError as error:
@@ -250,15 +254,20 @@ def _refuse_worded_booleans(path: Path, content: dict[str, Any]) -> None:
         raise UsageError("\n".join([f"{path} cannot be used:", *worded]))
 
 
-def _refuse_written_password(path: Path, content: dict[str, Any]) -> None:
-    """The settings are kept where code is; the password of a warehouse would be read by whoever reads that."""
+def _refuse_secrets(path: Path, content: dict[str, Any]) -> None:
+    """A file is copied, shown and kept under version control; the environment is not."""
+    written = [
+        f"  [{section}] {key} is secret: give it in the environment, as {_ENV_PREFIX}{f'{section}__{key}'.upper()}"
+        for section, key, kind in _known_keys()
+        if kind is SecretStr and isinstance(content.get(section), dict) and key in content[section]
+    ]
     data = content.get("data")
     connection = data.get("connection") if isinstance(data, dict) else None
     if isinstance(connection, str) and re.search(r"://[^/@]*:.*@|(?i:[?&]\w*password=)", connection):
-        raise UsageError(
-            f"{path} cannot be used:\n  [data] connection holds a password. Take it out, and give the whole address in "
-            f"the environment: {_ENV_PREFIX}DATA__CONNECTION."
-        )
+        told = "Take it out, and give the whole address in the environment"
+        written.append(f"  [data] connection holds a password. {told}: {_ENV_PREFIX}DATA__CONNECTION.")
+    if written:
+        raise UsageError("\n".join([f"{path} cannot be used:", *written]))
 
 
 def _known_keys() -> Iterator[tuple[str, str, Any]]:

@@ -1,8 +1,5 @@
 """Tonight: everybody there is to speak of, with all that is known of them."""
 
-import re
-from typing import Final
-
 import ibis
 import pandas as pd
 
@@ -11,11 +8,9 @@ from features.cohort import states
 from features.outages import Coverage
 from features.timeline import Moment
 from features.versions import History
+from pipeline.printable import LONGEST, UNPRINTABLE
 
 __all__ = ["tonight"]
-
-_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
-_LONGEST: Final = 200
 
 
 def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | None = None) -> pd.DataFrame:
@@ -32,6 +27,6 @@ def tonight(past: History, moment: Moment, recipe: Recipe, covered: Coverage | N
 
 
 def _printable(text: pd.Series) -> pd.Series:
-    """Text that a terminal may print: it moves no cursor, turns no direction and fills no screen."""
-    one_line = text.astype("string").str.replace(_UNPRINTABLE, " ", regex=True).str.strip().str.slice(0, _LONGEST)
+    """Text that may be shown, as `one_line` has it; None where nothing is left."""
+    one_line = text.astype("string").str.replace(UNPRINTABLE, " ", regex=True).str.strip().str.slice(0, LONGEST)
     return one_line.astype(object).where(one_line.notna() & (one_line != ""), None)

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from features.contract import Severity
-from features.outages import coverage
+from features.outages import Coverage, coverage
 from features.timeline import ChurnRules, Moment
 from features.versions import History
 from pipeline.errors import RefusedError
-from pipeline.freshness import is_stale, refuse_stale, stale_tables, usual_gap
+from pipeline.freshness import blind_days, is_stale, refuse_stale, stale_tables, usual_gap
 
 TODAY = date(2026, 11, 2)  # a Monday
 TIMES = {"usage": "occurred_at", "page_visits": "visited_at", "tickets": "opened_at", "invoices": "issued_on"}
@@ -136,3 +136,26 @@ def test_subscriptions_are_judged_by_when_they_were_recorded() -> None:
 
 def test_an_empty_table_is_for_others_to_judge() -> None:
     assert {} == stale(past(usage=table("usage", every(1, TODAY))), date(1999, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("lost", "out"),
+    [
+        ([], None),
+        ([1], (1, 1)),  # yesterday: nobody can say what happened on it
+        ([4], None),  # one of the last four is a quarter, and no more
+        ([3], (3, 3)),
+        ([6, 7], (7, 6)),  # two of the last seven
+        ([7, 8], None),
+        ([20, 21, 22, 23, 24, 25, 26, 27], (27, 20)),  # eight of the last 27
+        ([40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52], None),  # long ago
+    ],
+)
+def test_a_source_is_out_while_it_hides_a_quarter_of_some_recent_days(
+    lost: list[int], out: tuple[int, int] | None
+) -> None:
+    """Told by days before the night; the digest names nobody for what such a source moves."""
+    days = [TODAY - timedelta(days=back) for back in range(1, 200) if back not in lost]
+    heard = Coverage({"usage": tuple((day, day + timedelta(days=1), 40) for day in days)})
+    told = {} if out is None else {"usage": tuple(TODAY - timedelta(days=back) for back in out)}
+    assert told == blind_days(heard, Moment(TODAY))

@@ -26,13 +26,16 @@ def unit(name: str) -> configparser.RawConfigParser:
     return parsed
 
 
-def job() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((OPERATIONS / "kubernetes.yaml").read_text(encoding="utf-8"))
+JOBS = ("kubernetes", "kubernetes-digest")
+
+
+def job(name: str = "kubernetes") -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((OPERATIONS / f"{name}.yaml").read_text(encoding="utf-8"))
     return loaded
 
 
-def pod() -> dict[str, Any]:
-    spec: dict[str, Any] = job()["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+def pod(name: str = "kubernetes") -> dict[str, Any]:
+    spec: dict[str, Any] = job(name)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     return spec
 
 
@@ -43,45 +46,56 @@ def cron_lines() -> list[str]:
 
 def calls() -> list[list[str]]:
     """The arguments of every call of `churn` in the files."""
-    services = [unit(f"churn-{name}.service")["Service"]["ExecStart"] for name in ("night", "alarm")]
+    services = [unit(f"churn-{name}.service")["Service"]["ExecStart"] for name in ("night", "digest", "alarm")]
     in_cron = [call for line in cron_lines() for call in re.findall(r"\$CHURN (.*?) >", line)]
     in_airflow = re.findall(r"run\((\"[^)]*\")\)", (OPERATIONS / "airflow_dag.py").read_text(encoding="utf-8"))
     return [
         *(shlex.split(command)[1:] for command in services),
         *(shlex.split(call) for call in in_cron),
         *([word.strip(' "') for word in call.split(",")] for call in in_airflow),
-        [str(word) for word in pod()["containers"][0]["args"]],
+        *([str(word) for word in pod(name)["containers"][0]["args"]] for name in JOBS),
     ]
 
 
 def test_what_they_call_exists() -> None:
-    """Each calls the night, and each but the container its alarm, with options that the commands have."""
+    """Each calls night and digest, and each but the containers its alarm, with options that the commands have."""
     for name, *arguments in calls():
         command = main.commands[name]
         with click.Context(command, info_name=name) as context:
             command.parse_args(context, arguments)
-    assert ["score", "doctor", "score", "doctor", "score", "doctor", "score", "doctor", "score"] == [
-        name for name, *_ in calls()
-    ]
+    systemd, cron = ["score", "digest", "doctor"], ["score", "digest", "doctor", "score", "digest", "doctor"]
+    assert [*systemd, *cron, "score", "digest", "doctor", "score", "digest"] == [name for name, *_ in calls()]
 
 
 def test_what_no_retry_helps_is_not_tried_again() -> None:
-    service = unit("churn-night.service")["Service"]
-    assert NO_RETRY == {int(status) for status in service["RestartPreventExitStatus"].split()}
-    (refused, _) = job()["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
-    assert ("FailJob", NO_RETRY) == (refused["action"], set(refused["onExitCodes"]["values"]))
+    for name in ("night", "digest"):
+        service = unit(f"churn-{name}.service")["Service"]
+        assert NO_RETRY == {int(status) for status in service["RestartPreventExitStatus"].split()}
+    for name in JOBS:
+        (refused, _) = job(name)["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+        assert ("FailJob", NO_RETRY) == (refused["action"], set(refused["onExitCodes"]["values"]))
+        assert pod(name)["containers"][0]["name"] == refused["onExitCodes"]["containerName"]
     assert f"in {NO_RETRY}" in (OPERATIONS / "airflow_dag.py").read_text(encoding="utf-8")
 
 
-def test_the_container_may_write_only_where_it_must() -> None:
-    (container,) = pod()["containers"]
-    assert job()["spec"]["concurrencyPolicy"] == "Forbid"
-    assert pod()["restartPolicy"] == "Never", "a failure policy needs it"
-    assert pod()["securityContext"]["runAsNonRoot"]
+@pytest.mark.parametrize(("name", "written"), zip(JOBS, [{"/srv/churn", "/tmp"}, {"/tmp"}], strict=True))
+def test_the_container_may_write_only_where_it_must(name: str, written: set[str]) -> None:
+    (container,) = pod(name)["containers"]
+    assert job(name)["spec"]["concurrencyPolicy"] == "Forbid"
+    assert pod(name)["restartPolicy"] == "Never", "a failure policy needs it"
+    assert pod(name)["securityContext"]["runAsNonRoot"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
     writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
-    assert {"/srv/churn", "/tmp"} == writable
-    assert {volume["name"] for volume in pod()["volumes"]} == {mount["name"] for mount in container["volumeMounts"]}
+    assert written == writable
+    assert {volume["name"] for volume in pod(name)["volumes"]} == {mount["name"] for mount in container["volumeMounts"]}
+
+
+def test_the_digest_follows_the_night() -> None:
+    """A night that was published starts it; in Kubernetes it waits for one, by trying again."""
+    assert "churn-digest.service" == unit("churn-night.service")["Unit"]["OnSuccess"]
+    assert cron_lines()[0].index("$CHURN score") < cron_lines()[0].index("&& $CHURN digest")
+    assert "score() >> digest()" in (OPERATIONS / "airflow_dag.py").read_text(encoding="utf-8")
+    assert job("kubernetes-digest")["spec"]["jobTemplate"]["spec"]["backoffLimit"] >= 20
 
 
 def test_its_memory_is_twice_what_the_engine_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,5 +141,5 @@ def test_all_of_them_start_at_the_same_time() -> None:
 def test_the_page_of_failures_names_tests_that_are_there() -> None:
     page = (OPERATIONS / "failures.md").read_text(encoding="utf-8")
     named = re.findall(r"`(?:tests/)?(test_\w+\.py)`", page)
-    assert len(named) == 7
+    assert len(named) == 9
     assert [] == [name for name in named if not (ROOT / "tests" / name).is_file()]

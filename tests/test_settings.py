@@ -10,6 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.settings import Settings, SqlSource, read_settings
 
 TABLES = '[data]\naccounts = "accounts.parquet"\nsubscriptions = "subscriptions.parquet"\nusage = "usage.parquet"\n'
+MAIL = '[mail]\nhost = "mail"\nsender = "churn@example.com"\n'
 INACTIVITY = '[churn]\ndefinition = "inactivity"\n'
 
 
@@ -90,6 +91,22 @@ def test_two_tables_are_enough(file: Path) -> None:
         ("[run]\nas_of = 2026-02-30\n", "is not TOML: "),
         ('[run]\nas_of = "soon"\n', "[run] as_of = 'soon': Input should be a valid date"),
         ("[company]\nname = Acme\n", "is not TOML: "),
+        (
+            '[console]\naccount_url = "https://crm.example/"\n',
+            "leads to no account: write https:// and {account_id} once",
+        ),
+        ('[console]\naccount_url = "javascript:x({account_id})"\n', "'javascript:x({account_id})' leads to no account"),
+        ('[console]\naccount_url = "https://x/{id}/{account_id}"\n', "leads to no account"),
+        ('[digest]\nlanguage = "de"\n', "[digest] language = 'de': Input should be 'en' or 'zh'"),
+        ('[mail]\nhost = "mail"\n', "mail: sender = '' is no address, such as \"churn@example.com\""),
+        ('[mail]\nhost = "mail"\nsender = "A <a@example.com>"\n', "sender = 'A <a@example.com>' is no address"),
+        (f'{MAIL}user = "u"\nsecurity = "none"\n', 'security = "none" would send the password in the clear'),
+        (f"{MAIL}port = 0\n", "[mail] port = 0: Input should be greater than or equal to 1"),
+        (f'{MAIL}password = "x"\n', "[mail] password is secret: give it in the environment, as CHURN__MAIL__PASSWORD"),
+        (
+            '[digest]\nchat = "slack://x"\n',
+            "[digest] chat is secret: give it in the environment, as CHURN__DIGEST__CHAT",
+        ),
         (
             f"{INACTIVITY}inactive_days = 60\nhorizon_days = 30\n",
             "horizon_days = 30 is shorter than inactive_days = 60",
@@ -260,6 +277,15 @@ def test_passwords_are_starred_in_what_is_stored_with_a_model(file: Path) -> Non
     assert "postgresql://churn:***@db:5432/churn" == plain["store"]["url"]
     assert "https://ml:***@mlflow:5000" == plain["tracking"]["uri"]
     assert "sqlite:///churn.db" == settings(file).without_secrets()["store"]["url"]
+
+
+def test_what_is_secret_is_shown_nowhere(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in what is stored with a model, nor where settings are printed."""
+    monkeypatch.setenv("CHURN__MAIL__PASSWORD", "s3cret")
+    monkeypatch.setenv("CHURN__DIGEST__CHAT", "slack://s3cret")
+    read = settings(file, MAIL)
+    assert "s3cret" == read.mail.password.get_secret_value()
+    assert "s3cret" not in f"{read} {read.without_secrets()}"
 
 
 def test_a_model_answers_one_question(file: Path) -> None:

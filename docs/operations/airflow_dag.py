@@ -34,14 +34,18 @@ def run(*arguments: str) -> None:
 
 @dag(schedule="10 6 * * *", start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_runs=1)
 def churn_night() -> None:
-    """Score every customer and publish the list."""
+    """Score every customer and publish the list, then tell each manager what changed."""
 
     # [run] hours_at_most is 12: the night ends by itself before Airflow ends it.
     @task(retries=4, retry_delay=timedelta(minutes=5), execution_timeout=timedelta(hours=13))
     def score() -> None:
         run("score")
 
-    score()
+    @task(retries=4, retry_delay=timedelta(minutes=15), execution_timeout=timedelta(hours=1))
+    def digest() -> None:
+        run("digest")
+
+    score() >> digest()
 
 
 @dag(schedule="10 8 * * *", start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_runs=1)

@@ -1,4 +1,4 @@
-"""The commands of every night: score, hand on, look at one account."""
+"""The commands of every night: score, tell the managers, hand on, look at one account."""
 
 import sys
 from datetime import date
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.nightly import NightDone
     from pipeline.store.nights import LastScore
 
-__all__ = ["backfill", "explain", "export", "score", "show_list"]
+__all__ = ["backfill", "digest", "explain", "export", "score", "show_list"]
 
 
 @click.command()
@@ -59,6 +59,28 @@ def backfill(call: Call, first: date, last: date, model: str) -> None:
     call.answer(done.told(), done.as_record())
     if done.refused:
         sys.exit(RefusedError.exit_status)
+
+
+@click.command()
+@click.option("--as-of", callback=read_day, metavar="DATE", help="The night to tell of. [default: today's]")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent; send and write nothing.")
+@takes_call
+def digest(call: Call, as_of: date | None, dry_run: bool) -> None:
+    """Send each manager what changed in their book: one message, and none where there is nothing to say.
+
+    On the first night of a week, as a rule on Mondays, it names at most five accounts that are new on the list, worse,
+    recovered or leaving; on other days only those that gave notice or entered the high band. An account is named once
+    in 14 days, a notice always. Each message of a night is sent once, also when this is run again.
+
+    Mail goes by [mail] host and sender, chat by the variable CHURN__DIGEST__CHAT, an address of Apprise. Ends with 1
+    when some did not get through and a retry may help, with 2 or 3 when none does; the others got theirs.
+    """
+    from pipeline.digest.round import run_digest
+
+    with call.log() as log:
+        done = run_digest(call.settings, as_of, call.day(None), log, dry_run=dry_run)
+    call.answer(done.told(), done.as_record())
+    sys.exit(done.exit_status)
 
 
 @click.command()

@@ -8,18 +8,19 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from pipeline.errors import StoreError, StoreMissing, StoreOutdated, UsageError
 from pipeline.store.kind import Kind
 from pipeline.store.schema import PUBLISHED_STORE, STORE_VERSION
 
-__all__ = ["connect", "kind_of", "plainly", "reading", "refuse_other_revision", "retried", "shown", "writing"]
+__all__ = ["clock", "connect", "kind_of", "plainly", "reading", "refuse_other_revision", "retried", "shown", "writing"]
 
 T = TypeVar("T")
 
@@ -160,6 +161,12 @@ def plainly(engine: Engine) -> Iterator[None]:
         raise StoreError(
             f"The {called} {shown(engine)} cannot be used: {said}. Check [store] url, the {place} and the rights there."
         ) from error
+
+
+def clock(connection: Connection) -> datetime:
+    """The store's clock, in UTC: the machines that use one store need not agree about the time."""
+    now = connection.execute(select(func.current_timestamp())).scalar_one()
+    return now.astimezone(UTC) if now.tzinfo else now.replace(tzinfo=UTC)
 
 
 def shown(engine: Engine) -> str:

@@ -15,13 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, select, update
 
 from pipeline.errors import FailedError, StoreError
-from pipeline.store.connection import retried, writing
+from pipeline.store.connection import clock, retried, writing
 from pipeline.store.making import bring_along, prepare
 from pipeline.store.schema import LEASE
 
@@ -69,7 +69,7 @@ class Lease:
     def _try(self) -> RowMapping | None:
         """Take it, or give the row of its holder."""
         with writing(self.engine) as connection:
-            now, row = _now(connection), connection.execute(select(LEASE).with_for_update()).mappings().one()
+            now, row = clock(connection), connection.execute(select(LEASE).with_for_update()).mappings().one()
             if row["token"] != self._token and _is_alive(row, now):
                 return row
             mine = {"token": self._token, "holder": socket.gethostname(), "taken_at": now, "renewed_at": now}
@@ -100,7 +100,7 @@ class Lease:
         while not self._ended.wait(RENEW_SECONDS):
             with suppress(Exception), writing(self.engine) as connection:  # whatever it was, it may be over next time
                 mine = update(LEASE).where(LEASE.c.token == self._token)
-                if connection.execute(mine.values(renewed_at=_now(connection))).rowcount == 0:
+                if connection.execute(mine.values(renewed_at=clock(connection))).rowcount == 0:
                     return
 
 
@@ -129,17 +129,11 @@ def leased(engine: Engine, note: Callable[[str], None] = lambda _: None) -> Iter
 
 def is_held(connection: Connection) -> bool:
     """Whether somebody holds the lease and has been heard of lately."""
-    return _is_alive(connection.execute(select(LEASE)).mappings().one(), _now(connection))
+    return _is_alive(connection.execute(select(LEASE)).mappings().one(), clock(connection))
 
 
 def _is_alive(row: RowMapping, now: datetime) -> bool:
     return row["token"] is not None and abs(now - row["renewed_at"]) <= timedelta(seconds=SILENCE_SECONDS)
-
-
-def _now(connection: Connection) -> datetime:
-    """The store's clock, in UTC: the machines that use one store need not agree about the time."""
-    now = connection.execute(select(func.current_timestamp())).scalar_one()
-    return now.astimezone(UTC) if now.tzinfo else now.replace(tzinfo=UTC)
 
 
 def _held(row: RowMapping) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "LastScore",
     "Night",
     "account",
+    "among",
     "book",
     "catalogue",
     "last_score",
@@ -179,6 +180,11 @@ def _worst(connection: Connection, of: Night, owner: str | None, rank: int) -> A
 def account(connection: Connection, of: Night, account_id: str) -> AccountNight | None:
     """One account in that night; None where it was not in it."""
     return next(_accounts(connection, of, _scores(of).where(SCORES.c.account_id == account_id)), None)
+
+
+def among(connection: Connection, of: Night, ids: Select[tuple[str]]) -> Iterator[AccountNight]:
+    """The accounts of that night whose ids a query gives, by id."""
+    yield from _accounts(connection, of, _scores(of).where(SCORES.c.account_id.in_(ids)).order_by(SCORES.c.account_id))
 
 
 def last_score(connection: Connection, account_id: str) -> LastScore | None:
