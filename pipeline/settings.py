@@ -261,11 +261,10 @@ def _refuse_secrets(path: Path, content: dict[str, Any]) -> None:
         for section, key, kind in _known_keys()
         if kind is SecretStr and isinstance(content.get(section), dict) and key in content[section]
     ]
-    data = content.get("data")
-    connection = data.get("connection") if isinstance(data, dict) else None
+    connection = data.get("connection") if isinstance(data := content.get("data"), dict) else None
     if isinstance(connection, str) and re.search(r"://[^/@]*:.*@|(?i:[?&]\w*password=)", connection):
-        told = "Take it out, and give the whole address in the environment"
-        written.append(f"  [data] connection holds a password. {told}: {_ENV_PREFIX}DATA__CONNECTION.")
+        remedy = f"Take it out, and give the whole address in the environment: {_ENV_PREFIX}DATA__CONNECTION."
+        written.append(f"  [data] connection holds a password. {remedy}")
     if written:
         raise UsageError("\n".join([f"{path} cannot be used:", *written]))
 
