@@ -5,7 +5,6 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from pipeline.store.schema import DETAILS
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Engine]:
+def store(store: Engine) -> Engine:
     """A night of twenty: one under notice, one lapsed, one new, one without MRR and owner."""
     frame = scored(20)
     frame.loc[3, "state"] = "leaving"
@@ -31,10 +30,8 @@ def store(tmp_path: Path) -> Iterator[Engine]:
     frame.loc[5, "since"] = NIGHT
     frame.loc[6, ["mrr", "owner"]] = [math.nan, None]
     made = make_book(frame, bands=BANDS, new_days=28, as_of=NIGHT)
-    engine = connect(f"sqlite:///{tmp_path / 'churn.db'}")
-    publish(engine, run("r1", model_version="7"), made, CATALOGUE, finished_at=NOW)
-    yield engine
-    engine.dispose()
+    publish(store, run("r1", model_version="7"), made, CATALOGUE, finished_at=NOW)
+    return store
 
 
 def read(path: Path, format: Format) -> list[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,7 +16,7 @@ from models.bootstrap import Figure
 from models.evaluate import Evaluation
 from pipeline.morning import account_page, list_page
 from pipeline.skill import skill_line, skill_table
-from pipeline.store.connection import connect, reading
+from pipeline.store.connection import reading
 from pipeline.store.nights import book, night
 
 HEADLINE: dict[str, Any] = {
@@ -33,13 +31,6 @@ HEADLINE: dict[str, Any] = {
     "usage_until": "2026-11-01",
     "backtest": None,
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Engine]:
-    engine = connect(f"sqlite:///{tmp_path / 'churn.db'}")
-    yield engine
-    engine.dispose()
 
 
 def shown_list(store: Engine, frame: Any, limit: int = 5, **headline: Any) -> list[str]:
