@@ -237,6 +237,16 @@ def test_a_version_entered_before_its_time_is_told(versioned: Path, trained_demo
     assert "one was edited, removed, or entered with a recorded_at before its time" in answer.stdout
 
 
+def test_a_night_replays_from_either_database(trained_demo: Path, store_url: str) -> None:
+    """What it saw comes out of the store as it went in, to the last digit."""
+    env = {"CHURN__STORE__URL": store_url}
+    scored = churn("score", "-c", trained_demo, env=env)
+    assert 0 == scored.exit_status, scored.message
+    answer = churn("replay", "-c", trained_demo, env=env)
+    assert 0 == answer.exit_status, answer.message
+    assert answer.stdout.splitlines()[1].startswith("Nothing differs: "), answer.stdout
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The planted leaks
 
