@@ -8,7 +8,9 @@ __all__ = ["LOOPBACK", "is_mail_address", "recipient"]
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 _LONGEST: Final = 254
-_MAIL: Final = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_MAIL: Final = re.compile(
+    r"(?=.{1,64}@)[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
+)
 
 
 def is_mail_address(text: str) -> bool:
@@ -16,6 +18,11 @@ def is_mail_address(text: str) -> bool:
 
     >>> [is_mail_address(text) for text in ("ines@example.com", "Ines", "a@example.com, b@example.com")]
     [True, False, False]
+    >>> [
+    ...     is_mail_address(text)
+    ...     for text in ("ann.@example.com", ".a@example.com", "a..b@example.com", "a.b@example.com")
+    ... ]
+    [False, False, False, True]
     >>> is_mail_address("ines@example.com\\nBcc: all@example.com")
     False
     """

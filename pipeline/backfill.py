@@ -37,7 +37,7 @@ OpenLog = Callable[[], AbstractContextManager[RunLog]]
 class Backfilled:
     """What became of the nights: published ones with the version that scored them, and refused ones with the reason.
 
-    `there` were published before; `thinned` would be removed at once, for of old weeks only the last night is kept.
+    `there` were published before; `thinned` would be removed at once, for of old weeks one night is kept.
     """
 
     published: dict[date, str]
@@ -51,7 +51,7 @@ class Backfilled:
         if self.there:
             lines.append(f"{len(self.there):,} were published before.")
         if self.thinned:
-            lines.append(f"{len(self.thinned):,} are left out: of weeks so long ago the last night alone is kept.")
+            lines.append(f"{len(self.thinned):,} are left out: of weeks so long ago one night alone is kept.")
         if self.refused:
             lines.append(f"{len(self.refused):,} were refused:")
             lines += [f"  {day}: {why.splitlines()[0]}" for day, why in self.refused.items()]
@@ -87,7 +87,7 @@ def backfill(settings: Settings, first: date, last: date, open_log: OpenLog, *, 
     try:
         fair = _published(engine)
         there = tuple(day for day in days if day in fair and (fair[day] or by_today))
-        kept = kept_nights([*fair, *days])
+        kept = kept_nights({**dict.fromkeys(days, not by_today), **fair})
         thinned = tuple(day for day in days if day not in kept and day not in there)
         done = Backfilled({}, {}, there, thinned)
         wanted = [day for day in days if day not in {*there, *thinned}]

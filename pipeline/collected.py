@@ -69,7 +69,7 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
         violations = check_contract(opened, settings)
         refuse_fatal(violations)
         past = Past.of(opened, settings, today, progress=log.step)
-        violations += refuse_stale(past.history, past.history.rules.moment(today), past.covered)
+        violations += refuse_stale(past.history, past.history.rules.moment(today), past.covered, settings.checks.stale)
         for warning in [*violations, *pauses(past.history, today)]:
             log.note(f"warning: {warning.told()}")
         dates, older = _dates(past.history, settings, today, log)

@@ -31,7 +31,6 @@ WEEKS: Final = 53
 MOST_HAPPENED: Final = 12
 """Of a block, how many tickets, and how many days with visits to one group of pages, are kept: the newest."""
 
-_HELD: Final = ("terms", "mrr", "seats", "plan")
 _BLOCK: Final = timedelta(weeks=WEEKS_A_BLOCK)
 _PART_ACCOUNTS: Final = 2_000  # each is written in one transaction
 _ROWS_AT_ONCE: Final = 20_000_000

@@ -101,7 +101,8 @@ def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
         moment = past.rules.moment(today)
         there, absent = _features(past, settings, moment)
         covered = coverage(past)
-        silent = [*stale_tables(past, moment, covered), *lost_days(covered, moment, 364), *pauses(past, today)]
+        silent = stale_tables(past, moment, covered, settings.checks.stale)
+        silent += [*lost_days(covered, moment, 364), *pauses(past, today)]
         silent += [*unjudged(past, moment), *untimed_ratings(past)]
         log.step("look at the champion")
         silent += foretold(settings, scorer)

@@ -21,7 +21,7 @@ from pipeline.store.lease import Lease
 from pipeline.store.packed_weeks import WEEKS_A_BLOCK, monday
 from pipeline.store.schema import EVIDENCE, EVIDENCE_NIGHTS, PUBLISHED
 
-__all__ = ["NIGHTS_WITH_EVIDENCE", "clean_evidence", "forget_evidence", "stage_evidence"]
+__all__ = ["NIGHTS_WITH_EVIDENCE", "clean_evidence", "stage_evidence"]
 
 NIGHTS_WITH_EVIDENCE: Final = 14
 """Of so many nights, the newest, the evidence can be seen: as long as their reasons are kept in full."""
@@ -170,12 +170,6 @@ def _remove(lease: Lease, here: ColumnElement[bool], dead: Any, needed: int, hid
         if hiding:  # nothing is older than these, so that something empty hides nothing
             last = [night.number for night in nights if night.as_of <= hiding[-1].as_of]
             connection.execute(delete(EVIDENCE).where(here, _ROW.night.in_(last), func.length(_ROW.content) == 0))
-
-
-def forget_evidence(lease: Lease, account_id: str) -> None:
-    """Remove all evidence of an account, whatever night wrote it. Raises `LeaseLost`."""
-    with lease.writing() as connection:
-        connection.execute(delete(EVIDENCE).where(_ROW.account_id == account_id))
 
 
 def _stretches(lease: Lease) -> Iterator[ColumnElement[bool]]:

@@ -45,10 +45,11 @@ def without(known: pd.DataFrame, gone: Forgotten) -> pd.DataFrame:
     return kept.assign(root_id=[gone.pseudonym(root_id) or root_id for root_id in kept["root_id"]])
 
 
-def left_out(known: pd.DataFrame, kept: pd.DataFrame) -> str | None:
+def left_out(known: pd.DataFrame, kept: pd.DataFrame, settings: Settings) -> str | None:
     """What to say of accounts that were left out; None where none was."""
     count = len(known) - len(kept)
     if not count:
         return None
     accounts = "1 account that was forgotten is" if count == 1 else f"{count:,} accounts that were forgotten are"
-    return f"{accounts} in the tables still, and left out. Remove what the tables hold of them."
+    then = "" if settings.data.connection is None else " Then let one run read all of them anew: --refresh."
+    return f"{accounts} in the tables still, and left out. Remove what the tables hold of them.{then}"

@@ -183,7 +183,7 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         past = history(opened, settings)
         covered = coverage(past)
         moment = past.rules.moment(today)
-        gaps = (*stale_tables(past, moment, covered), *lost_days(covered, moment, 84))
+        gaps = (*stale_tables(past, moment, covered, settings.checks.stale), *lost_days(covered, moment, 84))
         rows = [frame for frame in _judged(past, covered, matured, today, log) if len(frame)]
     finally:
         opened.close()

@@ -26,14 +26,15 @@ from pipeline.kept_models import Champion, champion
 from pipeline.ledger import Entry, recorded
 from pipeline.left_out import forgotten_of, left_out, without
 from pipeline.packed_evidence import Evidence
-from pipeline.publication import Run, publish
+from pipeline.publication import Run, publish, tidy
 from pipeline.run_log import RunLog
 from pipeline.scoring import scored, shown
 from pipeline.settings import Settings
 from pipeline.soundness import refuse_unsound
 from pipeline.sources import open_sources
-from pipeline.store.connection import connect, retried
+from pipeline.store.connection import connect, reading, retried
 from pipeline.store.lease import Lease, leased
+from pipeline.store.nights import night
 from pipeline.store.schema import UNSCORED
 from pipeline.tonight import tonight
 from pipeline.violation import Violation
@@ -162,7 +163,8 @@ def _night(
     publish(
         lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=parts(seen.saw), evidence=seen.evidence
     )
-    entry.rows_out = len(book)
+    entry.rows_out = len(book)  # from here on it is out, whatever comes
+    tidy(lease)
     exported = 0
     if out is not None:
         log.step(f"write {out.name}")
@@ -181,6 +183,7 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
         refuse_fatal(violations)
         log.step("load the champion")
         live = given or champion(lease, settings)
+        _refuse_to_replace_a_fair_one(lease, live.model, day)
         log.step("features of tonight")
         past, recipe = see(opened, settings, live.model, log.step)
         moment = past.rules.moment(day)
@@ -191,7 +194,7 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
         customers = known.loc[known["state"] == "active", "account_id"].tolist()
         violations += outages(past, moment, covered, customers, settings.checks.outage)
         used_on = max(covered.days("usage", moment), default=None)
-        remarks = tuple(filter(None, [live.warning, left_out(everybody, known)]))
+        remarks = tuple(filter(None, [live.warning, left_out(everybody, known, settings)]))
         saw, out = inputs(past, moment, known, recipe), blind_days(covered, moment)
         log.step("evidence")
         ids = known["account_id"].tolist()
@@ -199,6 +202,20 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
         return _Seen(live.model, live.version, known, saw, gathered, remarks, tuple(violations), used_on, out)
     finally:
         opened.close()
+
+
+def _refuse_to_replace_a_fair_one(lease: Lease, model: ChurnModel, day: date) -> None:
+    """A night by the model of its day proves something; one by a model that has seen how it went on does not."""
+    if hindsight(model, day) is None:
+        return
+    with reading(lease.engine) as connection:
+        there = night(connection, day)
+    if there is not None and not there.in_sample:
+        raise RefusedError(
+            f"The night of {day} stays as it is: version {there.model_version} scored it, which was trained by then, "
+            "and the champion of today has seen how the days after it went on. To see what that makes of it, publish "
+            f"it elsewhere: CHURN__STORE__URL=sqlite:///again.db churn score --as-of {day}."
+        )
 
 
 def _refuse_early(settings: Settings, day: date, now: datetime) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "flip",
     "publish",
     "stage",
+    "tidy",
 ]
 
 TOLERANCE: Final = 1e-9
@@ -72,7 +73,7 @@ def publish(
     evidence: Evidence | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> None:
-    """Publish one night: stage it, check what was stored, flip the pointer, clean up.
+    """Publish one night: stage it, check what was stored, flip the pointer. `tidy` is for afterwards.
 
     Parameters
     ----------
@@ -98,7 +99,11 @@ def publish(
     stage(lease, run, book, catalogue, inputs=inputs, evidence=evidence, batch_rows=batch_rows)
     retried(lambda: check_staged(lease.engine, run, expected=len(book)))
     retried(lambda: flip(lease, run, finished_at=finished_at))
-    with suppress(StoreError, LeaseLost):  # the night is out; the next one cleans up as well
+
+
+def tidy(lease: Lease, *, batch_rows: int = BATCH_ROWS) -> None:
+    """Clean up after a publication. The night is out, whatever becomes of this: the next one cleans up as well."""
+    with suppress(StoreError, LeaseLost):
         retried(lambda: clean(lease, batch_rows=batch_rows))
 
 

@@ -1,12 +1,12 @@
 """Retention: how long nights stay, and how what nobody reads any more is removed.
 
 Reasons and facts stay for `NIGHTS_WITH_REASONS` nights, what a night saw for `NIGHTS_WITH_INPUTS`. Scores with the sums
-of their families stay for every night of the last `DAILY_DAYS` days, and before that for the last night of each week.
-The last score of an account that left stays with its reasons (`freeze`). Days are counted from the newest night, by no
-clock.
+of their families stay for every night of the last `DAILY_DAYS` days, and before that for the last fair night of each
+week. The last score of an account that left stays with its reasons (`freeze`). Days are counted from the newest night,
+by no clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -71,10 +71,9 @@ def clean(lease: Lease, *, batch_rows: int = BATCH_ROWS) -> None:
     """
     clean_evidence(lease)
     with lease.writing() as connection:
-        nights = connection.execute(
-            select(PUBLISHED.c.as_of, PUBLISHED.c.run_id).order_by(PUBLISHED.c.as_of.desc())
-        ).all()
-        kept = kept_nights([night.as_of for night in nights])
+        all_nights = select(PUBLISHED.c.as_of, RUNS.c.run_id, RUNS.c.in_sample).join_from(PUBLISHED, RUNS)
+        nights = connection.execute(all_nights.order_by(PUBLISHED.c.as_of.desc())).all()
+        kept = kept_nights({night.as_of: not night.in_sample for night in nights})
         _expire(connection, [night.run_id for night in nights if night.as_of not in kept])
         unwanted = connection.execute(select(RUNS.c.run_id, RUNS.c.status).where(RUNS.c.status != "published")).all()
         newest = [night.run_id for night in nights if night.as_of in kept]
@@ -95,15 +94,21 @@ def clean(lease: Lease, *, batch_rows: int = BATCH_ROWS) -> None:
         connection.execute(delete(CATALOGUES).where(CATALOGUES.c.digest.not_in(used)))
 
 
-def kept_nights(nights: Sequence[date]) -> set[date]:
-    """Which of the nights stay: all of the last `DAILY_DAYS` days, and before that the last of each week.
+def kept_nights(nights: Mapping[date, bool]) -> set[date]:
+    """Which of the nights stay: all of the last `DAILY_DAYS` days, and before that one of each week.
 
-    >>> sorted(str(each) for each in kept_nights([date(2026, 1, 1), date(2026, 1, 2), date(2026, 6, 1)]))
+    That is the last fair one, which its value says, else the last.
+
+    >>> first, second = date(2026, 1, 1), date(2026, 1, 2)
+    >>> sorted(str(each) for each in kept_nights({first: True, second: True, date(2026, 6, 1): True}))
     ['2026-01-02', '2026-06-01']
+    >>> sorted(str(each) for each in kept_nights({first: True, second: False, date(2026, 6, 1): True}))
+    ['2026-01-01', '2026-06-01']
     """
     daily = max(nights) - timedelta(days=DAILY_DAYS)
-    last_of_week = {as_of.isocalendar()[:2]: as_of for as_of in sorted(nights)}
-    return {as_of for as_of in nights if as_of > daily} | set(last_of_week.values())
+    best_last = sorted(nights, key=lambda as_of: (nights[as_of], as_of))
+    of_week = {as_of.isocalendar()[:2]: as_of for as_of in best_last}
+    return {as_of for as_of in nights if as_of > daily} | set(of_week.values())
 
 
 def _expire(connection: Connection, run_ids: list[str]) -> None:

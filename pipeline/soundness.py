@@ -27,7 +27,9 @@ from pipeline.store.schema import PUBLISHED, SCORES
 __all__ = ["refuse_unsound"]
 
 _LAST_GOOD: Final = timedelta(days=14)
-"""A night that lies further back says little of what tonight should look like."""
+"""A night that lies further back says too little of tonight to stop it, and enough to warn."""
+
+_LONG_AGO: Final = {"accounts": "warn", "risk": "off"}
 
 _FEW: Final = 100
 """Fewer accounts come and go, and move, by chance."""
@@ -54,7 +56,8 @@ def refuse_unsound(book: pd.DataFrame, model: ChurnModel, day: date, engine: Eng
     former = retried(lambda: _former(engine, day))
     found = [*_model_age(model, day, checks)]
     if former is not None and len(risk) >= _FEW <= len(former[1]):
-        found += [*_accounts(risk, *former, checks), *_risks(risk, *former, model, checks)]
+        asked = checks if former[0].as_of >= day - _LAST_GOOD else checks.model_copy(update=_LONG_AGO)
+        found += [*_accounts(risk, *former, asked), *_risks(risk, *former, model, asked)]
     stops = [each for each in found if each.action == "stop"]
     if stops:
         told = "\n".join(f"{each.told} {each.remedy}" for each in stops)
@@ -64,11 +67,11 @@ def refuse_unsound(book: pd.DataFrame, model: ChurnModel, day: date, engine: Eng
 
 
 def _former(engine: Engine, day: date) -> tuple[Night, NDArray[np.float64]] | None:
-    """The last good night before `day` and its risks; None where there is none lately."""
+    """The last good night before `day` and its risks; None where there is none."""
     with reading(engine) as connection:
         before = _newest_before(connection, day)
         found = None if before is None else night(connection, before)
-        if found is None or found.as_of < day - _LAST_GOOD:
+        if found is None:
             return None
         risks = select(SCORES.c.risk).where(SCORES.c.run_id == found.run_id, SCORES.c.risk.is_not(None))
         return found, np.array(connection.execute(risks).scalars().all(), dtype=np.float64)

@@ -137,6 +137,7 @@ def publish(store: Engine, of: Run, made: pd.DataFrame, catalogue: dict[str, Any
     """Publish as a night does it: under a lease, in a store that is made where there is none."""
     with leased(store) as lease:
         publication.publish(lease, of, packed(made, catalogue), catalogue, **named)
+        publication.tidy(lease)
 
 
 def silence(store: Engine, seconds: float) -> None:

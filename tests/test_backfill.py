@@ -63,6 +63,10 @@ def test_past_nights_by_a_model_of_then(company: Path, engine: Engine, first: da
     champion = churn("score", "-c", company, "--json")
     assert "1" == champion.record()["model_version"]
 
+    kept = churn("score", "-c", company, "--as-of", first)
+    assert 3 == kept.exit_status
+    assert f"The night of {first} stays as it is: version {version} scored it" in kept.message
+
     again = backfill(company, first - timedelta(days=1), last)
     assert 0 == again.exit_status, again.stderr
     assert [str(first - timedelta(days=1))] == list(again.record()["published"])
@@ -87,10 +91,11 @@ def test_nights_by_todays_model_are_marked_and_prove_nothing(company: Path, engi
 def test_a_refused_night_stops_no_other(company: Path, first: date) -> None:
     """Nobody was a customer before the company began; the status says that something was refused."""
     long_ago = date(2001, 1, 1)
-    done = backfill(company, long_ago, long_ago + timedelta(days=1), "--model", "today")
+    done = backfill(company, long_ago, long_ago + timedelta(days=9), "--model", "today")
     assert 3 == done.exit_status
-    assert [str(long_ago + timedelta(days=1))] == list(done.record()["refused"]) or done.record()["thinned"]
+    assert ["2001-01-07", "2001-01-10"] == list(done.record()["refused"]), "one of each week"
     assert {} == done.record()["published"]
+    assert 8 == len(done.record()["thinned"])
     plain = churn("backfill", "-c", company, "--from", long_ago, "--to", long_ago, "--model", "today")
     assert "1 were refused:" in plain.stdout
 

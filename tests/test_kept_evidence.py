@@ -11,7 +11,6 @@ from sample_nights import CATALOGUE, NIGHT, NOW, booked, publish, run, silence, 
 from sqlalchemy import Engine, func, select
 
 from pipeline import kept_evidence
-from pipeline.kept_evidence import forget_evidence
 from pipeline.publication import flip
 from pipeline.retention import NIGHTS_WITH_REASONS, clean, kept_nights
 from pipeline.store.connection import reading
@@ -137,19 +136,6 @@ def test_other_page_groups_are_other_values(store: Engine) -> None:
         assert {LAST - 1: 2} == {week: row[2] for week, row in by_week(found).items() if row[2]}
 
 
-def test_an_account_is_forgotten(store: Engine) -> None:
-    """In all nights."""
-    put(store, "r1", NIGHT - timedelta(days=1), {"A": QUIET, "B": QUIET}, tickets={"A": [date(2026, 10, 30)]})
-    put(store, "r2", NIGHT, {"A": BUSY, "B": BUSY})
-    with leased(store) as lease:
-        forget_evidence(lease, "A")
-    for day in (NIGHT, NIGHT - timedelta(days=1)):
-        found = shown(store, "A", day)
-        assert found is not None
-        assert ({}, ()) == (by_week(found), found.tickets)
-    assert BUSY == by_week(shown(store, "B"))
-
-
 def test_evidence_is_kept_as_long_as_reasons() -> None:
     """A page of an account has both or neither."""
     assert NIGHTS_WITH_REASONS == kept_evidence.NIGHTS_WITH_EVIDENCE
@@ -221,7 +207,8 @@ def test_any_order_of_nights_shows_each_as_it_was(store: Engine, monkeypatch: py
             shows(store, nights, kept=sorted(nights)[-4:])
             if nights and draw.random() < 0.8:
                 clean(lease)
-                nights = {as_of: weeks for as_of, weeks in nights.items() if as_of in kept_nights(list(nights))}
+                kept = kept_nights(dict.fromkeys(nights, True))
+                nights = {as_of: weeks for as_of, weeks in nights.items() if as_of in kept}
                 shows(store, nights, kept=sorted(nights)[-4:])
                 every_row_is_needed(store, sorted(nights)[-4:])
 

@@ -83,8 +83,9 @@ def test_a_few_customers_come_and_go(store: Engine) -> None:
     assert () == warned(store, booked(20, seed=1))
 
 
-def test_what_lies_weeks_back_and_what_comes_later_says_nothing(nights: Engine) -> None:
-    assert () == warned(nights, booked(200, seed=1), day=NIGHT + timedelta(days=15))
+def test_what_lies_weeks_back_warns_and_what_comes_later_says_nothing(nights: Engine) -> None:
+    (warning,) = warned(nights, booked(200, seed=1), day=NIGHT + timedelta(days=15))
+    assert "200 customers are scored, 50% fewer than the 400" in warning, "a warning, and no stop"
     assert () == warned(nights, booked(200, seed=1), day=NIGHT), "nor does the night itself, when it is run again"
     assert () == warned(nights, booked(200, seed=1), day=NIGHT - timedelta(days=1))
 

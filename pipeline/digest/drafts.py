@@ -15,6 +15,7 @@ from pipeline.digest.letter import Letter, Paper, write_letter
 from pipeline.digest.news import WEEK, BookNews, Change, Comparison, book_news
 from pipeline.digest.outbox import Envelope
 from pipeline.errors import FailedError, StoreMissing
+from pipeline.people.forgotten import is_pseudonym
 from pipeline.settings import Settings
 from pipeline.store.connection import reading
 from pipeline.store.movements import Size, books, first_of_week, moved, night_before, usual_moves
@@ -74,7 +75,8 @@ def draft(
         paper = Paper(
             Comparison.between(of, since, words), words, settings.digest.language, settings.console.account_url
         )
-        changed, fresh = list(moved(connection, of, since)), _fresh(connection, of)
+        changed = [each for each in moved(connection, of, since) if not is_pseudonym(each.now.account_id)]
+        fresh = _fresh(connection, of)
         usual = usual_moves(connection, of, since)
         sizes = _sizes(books(connection, of).items())
     kinds = {

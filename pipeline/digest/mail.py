@@ -24,6 +24,9 @@ RETRY_SECONDS: tuple[float, ...] = (1, 4, 15)
 """How long to wait before each further try of a server that cannot be reached or hangs up."""
 
 TIMEOUT_SECONDS: Final = 20
+ANSWER_SECONDS = 120
+"""How long a server may look at a letter before it takes it: some scan it first."""
+
 _PERMANENT: Final = 500
 
 
@@ -60,7 +63,10 @@ class MailChannel:
             except smtplib.SMTPResponseException as refused:
                 reason = _refused(refused.smtp_code, refused.smtp_error)
             except (smtplib.SMTPServerDisconnected, OSError) as error:
+                was_open = self._open is not None
                 self.close()
+                if was_open and isinstance(error, TimeoutError):  # it may have taken the letter all the same
+                    raise Undelivered.for_now(f"{self._where} gave no answer in {ANSWER_SECONDS} s") from None
                 if seconds is None:
                     raise Undelivered.for_now(f"{self._where} cannot be reached: {error}", for_all=True) from None
                 time.sleep(seconds)
@@ -109,6 +115,8 @@ class MailChannel:
                 server.starttls(context=trusted)
             if mail.user:
                 server.login(mail.user, self._password)
+            if server.sock is not None:
+                server.sock.settimeout(ANSWER_SECONDS)
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise Undelivered.by_settings(

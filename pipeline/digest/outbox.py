@@ -1,7 +1,7 @@
 """The outbox: what was sent to whom, in the people store, so that a letter is sent once.
 
 A letter is claimed before it is sent and marked as sent after it. Who dies between leaves a claim, which nobody can
-tell from a letter that went out in the last moment; after three minutes another run takes it over and sends the letter
+tell from a letter that went out in the last moment; after ten minutes another run takes it over and sends the letter
 (again): a notice that nobody heard of is worse than one that came twice, and both carry one Message-ID.
 """
 
@@ -19,9 +19,9 @@ from pipeline.people.connection import writing
 from pipeline.people.schema import ANNOUNCEMENTS, MESSAGES
 from pipeline.store.connection import clock, retried
 
-__all__ = ["CLAIM_SECONDS", "Answer", "Envelope", "announced", "claim", "end", "owed", "sent"]
+__all__ = ["CLAIM_SECONDS", "Answer", "Envelope", "announced", "claim", "end", "owed"]
 
-CLAIM_SECONDS: float = 180
+CLAIM_SECONDS: float = 600
 """After so long a claim that came to no end is taken for that of a dead run."""
 
 _LONGEST_ERROR: Final = 500
@@ -51,12 +51,6 @@ def announced(connection: Connection, as_of: date) -> dict[str, set[Change]]:
     for account_id, change in connection.execute(rows.where(known, MESSAGES.c.state == "sent")).all():
         found.setdefault(account_id, set()).add(Change(change))
     return found
-
-
-def sent(connection: Connection, as_of: date) -> set[Envelope]:
-    """The letters of that night that were sent."""
-    of = (MESSAGES.c.as_of == as_of) & (MESSAGES.c.state == "sent")
-    return {Envelope(*row) for row in connection.execute(select(*_KEY).where(of)).all()}
 
 
 def owed(connection: Connection, first: date, as_of: date) -> set[tuple[str, str]]:

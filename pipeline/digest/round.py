@@ -19,6 +19,7 @@ from pipeline.digest.outbox import Answer, Envelope
 from pipeline.errors import UsageError
 from pipeline.people.connection import connect as connect_people
 from pipeline.people.connection import prepare
+from pipeline.printable import one_line
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.store.connection import connect, retried
@@ -190,6 +191,8 @@ def _try(channel: Channel, letter: Letter, envelope: Envelope) -> Undelivered | 
         channel.deliver(letter, f"churn.{envelope.as_of}.{digest[:32]}")
     except Undelivered as failure:
         return failure
+    except ValueError as error:  # a header that cannot be written; the letters of the others can
+        return Undelivered.refused(f"it cannot be written: {one_line(str(error))}")
     return None
 
 

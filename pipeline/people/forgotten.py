@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from sqlalchemy import Column, ColumnElement, Connection, func, insert, select, update
 
@@ -101,6 +101,10 @@ def _pseudonym(digest: str) -> str:
     return f"{_PSEUDONYM}{digest[:16]}"
 
 
-def is_pseudonym(account_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a column holds what stands in the place of a forgotten account's id."""
+@overload
+def is_pseudonym(account_id: str) -> bool: ...
+@overload
+def is_pseudonym(account_id: ColumnElement[str]) -> ColumnElement[bool]: ...
+def is_pseudonym(account_id: Any) -> Any:
+    """Whether an id, or a column of ids, is what stands in the place of a forgotten account's id."""
     return account_id.startswith(_PSEUDONYM)

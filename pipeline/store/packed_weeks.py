@@ -5,7 +5,7 @@ that. A block that is over is written once, and only the one that runs is writte
 
 Of each series follow one another, as base-128 numbers with the low digits first: one number whose lowest bit says
 whether the values are thousandths, and whose other bits name the weeks that are not zero, the lowest the first; then
-the values of these weeks, with the sign in the lowest bit. `pipeline/evidence.py` packs many accounts at once.
+the values of these weeks, with the sign in the lowest bit. `pipeline/packed_evidence.py` packs many accounts at once.
 """
 
 from collections.abc import Iterator
