@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Engine, Table, delete, event, func, select, true, update
+from sqlalchemy import ColumnElement, Engine, Table, delete, func, select, true, update
 
 from pipeline.errors import StoreMissing, UsageError
 from pipeline.inputs import without_account
@@ -121,21 +121,14 @@ def forget(settings: Settings, account_id: str, now: datetime, note: Callable[[s
 
 @contextmanager
 def _stores(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
-    """Both stores, in which what goes is written over."""
+    """Both stores."""
     url = settings.located(settings.store.url)
     engines = connect(url), connect_people(url)
-    for engine in engines:
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _write_over)
     try:
         yield engines
     finally:
         for engine in engines:
             engine.dispose()
-
-
-def _write_over(dbapi_connection: Any, _: object) -> None:
-    dbapi_connection.execute("PRAGMA secure_delete = ON")
 
 
 def _empty_log(engine: Engine) -> None:

@@ -70,7 +70,7 @@ def test_no_horizon_contradicts_the_risk_of_a_night(trained_demo: Path) -> None:
     for each in accounts:
         days, risks = [int(days) for days in each.horizons], list(each.horizons.values())
         assert (days, risks) == (sorted(days), sorted(risks))
-        assert each.horizons["60"] == each.risk
+        assert each.horizons[60] == each.risk
         assert 0 <= risks[0] <= risks[-1] <= 1
 
 

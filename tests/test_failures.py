@@ -4,7 +4,6 @@
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -15,11 +14,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from command_line import CHURN, ONE_THREAD, Answer, churn, churn_process
 from postgres_server import running_server
 from sqlalchemy import Engine, select
 
+from pipeline.settings import read_settings
 from pipeline.store import connection as connection_to_store
 from pipeline.store.connection import connect, reading, writing
 from pipeline.store.lease import leased
@@ -90,14 +91,21 @@ def test_a_booster_is_corrupt(company: Path, store: Engine, store_url: str, tmp_
     assert "read from the store's copy" in done.stderr
 
 
-def test_a_night_is_odd_beside_the_settings(company: Path, store: Engine, store_url: str) -> None:
+def test_a_night_is_odd_beside_the_last_one(company: Path, store: Engine, store_url: str, tmp_path: Path) -> None:
     """What `[checks]` has stop a night stops it; readers keep the one they have."""
-    before = publish_first(company, store, store_url)
-    strict = {"CHURN__STORE__URL": store_url, "CHURN__CHECKS__MODEL_AGE": "stop", "CHURN__CHECKS__MODEL_AGE_DAYS": "1"}
-    stopped = score(company, **strict)
+    day_before = read_settings(company).today() - timedelta(days=1)
+    first = churn("score", "-c", company, "--as-of", day_before, env={"CHURN__STORE__URL": store_url})
+    assert 0 == first.exit_status, first.stderr
+    before, half = current(store), tmp_path / "half.parquet"
+    terms = company.parent / "data" / "subscriptions.parquet"
+    duckdb.sql(f"COPY (FROM '{terms}' WHERE hash(account_id) % 2 = 0) TO '{half}'")
+    env = {"CHURN__STORE__URL": store_url, "CHURN__DATA__SUBSCRIPTIONS": str(half)}
+    stopped = score(company, **env)
     assert (3, "") == (stopped.exit_status, stopped.stdout)
-    assert re.match(r"The night of \S+ is not published\.\n\nThe champion knows what happened until ", stopped.message)
+    assert f"is not published. Readers keep the night of {day_before}." in stopped.message
+    assert "fewer than the" in stopped.message
     assert before == current(store)
+    assert 0 == score(company, **env, CHURN__CHECKS__ACCOUNTS="warn").exit_status
 
 
 def test_a_night_is_run_twice(company: Path, store: Engine, store_url: str) -> None:
@@ -164,7 +172,8 @@ def test_sigterm_ends_a_night_and_gives_the_lease_back(company: Path, store: Eng
 
 def test_a_night_takes_longer_than_it_may(company: Path, store: Engine, store_url: str) -> None:
     before = publish_first(company, store, store_url)
-    answer = score(company, CHURN__STORE__URL=store_url, CHURN__RUN__HOURS_AT_MOST="0.0002")
+    env = {"CHURN__STORE__URL": store_url, "CHURN__RUN__HOURS_AT_MOST": "0.0002"}
+    answer = churn_process("score", "-c", company, env=env)  # which is ended with its process where it has to be
     assert 1 == answer.exit_status
     assert answer.message.startswith("Ended after 0.0002 hours ([run] hours_at_most).")
     assert before == current(store)

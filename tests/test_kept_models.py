@@ -180,4 +180,4 @@ def night_scored_by(digest: str) -> Night:
     from sample_nights import NOW
 
     headline = {"model_digest": digest}
-    return Night("r1", NIGHT, "1", "c", NOW, NOW, 1, "0", headline, ())
+    return Night("r1", NIGHT, "1", "c", NOW, NOW, 1, "0", headline, (), in_sample=False)
