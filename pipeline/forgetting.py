@@ -136,6 +136,7 @@ def _empty_log(engine: Engine) -> None:
     if engine.dialect.name == "sqlite" and _is_there(engine):
         raw = engine.raw_connection()
         try:
+            raw.cursor().execute("VACUUM")  # pages keep what was in them before they were split or emptied
             raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             raw.close()

@@ -324,15 +324,15 @@ def test_a_night_leaves_out_who_was_forgotten(settings: Settings, people: Engine
     kept = without(known, gone)
     assert [CHILD, OTHER] == kept["account_id"].tolist()
     assert [gone.pseudonym(ZEBRA), OTHER] == kept["root_id"].tolist()
-    told = left_out(known, kept)
+    told = left_out(known, kept, settings)
     assert told is not None
     assert told.startswith("1 account that was forgotten is in the tables still, and left out.")
 
 
-def test_where_nobody_was_forgotten_nobody_is_left_out() -> None:
+def test_where_nobody_was_forgotten_nobody_is_left_out(settings: Settings) -> None:
     known = pd.DataFrame({"account_id": [ZEBRA], "root_id": [ZEBRA]})
     assert known is without(known, Forgotten({}))
-    assert left_out(known, known) is None
+    assert left_out(known, known, settings) is None
 
 
 def test_before_there_is_a_people_store_nobody_was_forgotten(tmp_path: Path) -> None:

@@ -180,7 +180,6 @@ def _set_up_sqlite(kind: Kind, dbapi_connection: Any, _: object) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA synchronous = {kind.synchronous}")
-    cursor.execute("PRAGMA secure_delete = ON")  # what is removed is written over: an account may have to be forgotten
     cursor.close()
 
 
