@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from pipeline.ending import interruptible
 from pipeline.errors import ExpectedError, RefusedError, UsageError
 from pipeline.glossary import GLOSSARY
 
@@ -85,7 +86,7 @@ def takes_call(command: Callable[..., None]) -> Callable[..., None]:
         above: Mapping[str, Any] = ctx.obj
         config = config or above["config"] or Path("churn.toml")
         call = Call(config, as_json or above["as_json"], datetime.now(UTC))
-        with _told(call.as_json):
+        with _told(call.as_json), interruptible():
             command(call, **arguments)
 
     return config_option(json_option(wrapped))

@@ -3,7 +3,8 @@
 A handler of Python's runs between two steps of the interpreter, and a step may be a query of minutes. So the signal
 does two things: its handler raises in the main thread, from where everything is given back on the way out; and a
 thread that is woken at once, also in the middle of a query, ends the process where that has not happened in time. (A
-call into C that keeps the interpreter's lock holds up the thread, too; none that a night makes does.)
+call into C that keeps the interpreter's lock holds up the thread, too. DuckDB makes such calls while it waits for a
+query that nobody wants any more, so queries are ended first: see `ends_queries_of`.)
 """
 
 import os
@@ -12,11 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from pipeline.errors import FailedError
 
-__all__ = ["Ended", "Told", "Watch", "endable"]
+__all__ = ["Ended", "Told", "Watch", "endable", "ends_queries_of", "interruptible"]
 
 GRACE_SECONDS: Final = 5.0
 """How long the way out may take before the process ends without it."""
@@ -27,12 +29,54 @@ LAST_SECONDS: Final = 3.0
 _STDERR: Final = 2
 
 
+class Interruptible(Protocol):
+    """An engine that can be told to end its query."""
+
+    def interrupt(self) -> None:
+        """End the query, if there is one."""
+
+
+_ENGINES: Final[WeakSet[Interruptible]] = WeakSet()
+
+
 class Ended(FailedError):
     """The run was told to end, or its time was over."""
 
 
 class Told(KeyboardInterrupt):
     """What the signal raises: a key that was pressed is what libraries let through, and end their queries for."""
+
+
+def ends_queries_of(engine: Interruptible) -> None:
+    """End this engine's query before a signal raises, as long as the engine lives.
+
+    DuckDB leaves a query when the handler of a signal raises, and does not end it. Whoever turns to that engine next,
+    if only to close it, waits for the end of the query, at times with the interpreter's lock held.
+    """
+    _ENGINES.add(engine)
+
+
+def _end_queries() -> None:
+    for engine in list(_ENGINES):
+        engine.interrupt()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C in what is done here ends queries, too. Only the main thread hears it: in any other, this does nothing."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _end_queries()
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 @contextmanager
@@ -90,6 +134,7 @@ class Watch:
         """What the main thread does when it hears the signal: once, for the way out must not be interrupted."""
         for each in self._causes:
             signal.signal(each, signal.SIG_IGN)
+        _end_queries()
         self.told = Told(self._message(number))
         raise self.told
 

@@ -21,6 +21,7 @@ from sqlglot.errors import SqlglotError
 from features.contract import CONTRACT, RECORDED_AT, WRITTEN_ID, Column
 from features.versions import History
 from pipeline.casts import cast, first_day_without, usable
+from pipeline.ending import ends_queries_of
 from pipeline.errors import UsageError
 from pipeline.files import Fault, fault_of, find, quoted, reader, said
 from pipeline.our_names import Unreadable, missing_columns, read_columns
@@ -109,6 +110,7 @@ def _engine(settings: Settings) -> Any:
         )
     except duckdb.Error as error:
         raise UsageError(f"[engine] memory_limit = {settings.engine.memory_limit!r}: {error}") from error
+    ends_queries_of(engine.con)
     engine.raw_sql("SET TimeZone = 'UTC'")
     # Engines that share a folder would write over one another's files. DuckDB removes its own at the end.
     spill = settings.folder / f".spill-{uuid.uuid4().hex}"  # the engine makes it when it must, and no folder above it

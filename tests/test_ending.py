@@ -2,6 +2,7 @@
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from programs import begun
@@ -97,6 +98,42 @@ def test_everything_is_as_before_afterwards() -> None:
     with pytest.raises(Ended, match="SIGTERM"), endable(0):
         signal.raise_signal(signal.SIGTERM)
     assert before[0] == signal.getsignal(signal.SIGTERM)
+
+
+ABANDONED = """
+import sys
+from pathlib import Path
+from pipeline.ending import Ended, endable
+from pipeline.settings import read_settings
+from pipeline.sources import open_sources
+
+settings = read_settings(Path(sys.argv[1]))
+print("working", flush=True)
+for _ in range(8):
+    opened = open_sources(settings)
+    engine = opened.engine.con
+    try:
+        with endable(0.3 / 3600):
+            try:
+                engine.execute("SELECT sum(hash(range)) FROM range(100_000_000_000)").fetchall()
+            finally:
+                print(*engine.execute("SELECT 'asked again'").fetchone(), flush=True)
+    except Ended:
+        {way_out}
+    del opened, engine
+"""
+
+
+@pytest.mark.parametrize("way_out", ["opened.close()", "pass"], ids=["closed", "collected"])
+def test_an_engine_that_was_left_in_a_query_can_be_asked_and_closed(way_out: str, tmp_path: Path) -> None:
+    """DuckDB alone would wait for the end of the query: about every second time, for as long as it takes."""
+    config = tmp_path / "churn.toml"
+    config.write_text(
+        '[data]\naccounts = "a.csv"\nsubscriptions = "s.csv"\n'
+    )  # they are not there, which is told later
+    with begun(ABANDONED.format(way_out=way_out), str(config), says="working") as process:
+        output, errors = process.communicate(timeout=60)
+    assert (8, "") == (output.count("asked again"), errors)
 
 
 INTERRUPTED = """

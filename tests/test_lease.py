@@ -222,3 +222,21 @@ def test_one_that_was_stopped_in_a_transaction_does_not_hold_it_for_ever(
             assert "r1" == current(store)
         process.kill()
         process.communicate()
+
+
+def test_the_one_that_was_cut_off_for_it_tries_again(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a machine's sleep in the middle of a transaction."""
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 1)
+    monkeypatch.setattr(connections, "RETRY_SECONDS", (0.1,))
+    engine, pauses = connect(postgres), [2, 0]
+
+    def work() -> int:
+        with connections.writing(engine) as connection:
+            connection.execute(text("SELECT 1"))
+            time.sleep(pauses.pop(0))
+            found: int = connection.execute(text("SELECT 7")).scalar_one()
+            return found
+
+    assert 7 == connections.retried(work)
+    assert not pauses
+    engine.dispose()

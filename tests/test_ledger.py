@@ -12,7 +12,7 @@ from sample_nights import NIGHT, NOW, silence
 from sqlalchemy import Engine, select
 
 from models.errors import NoChampion
-from pipeline.ending import endable
+from pipeline.ending import endable, ends_queries_of
 from pipeline.errors import FailedError, RefusedError
 from pipeline.ledger import KEPT_DAYS, LastRun, last_run, recorded
 from pipeline.run_log import RunLog
@@ -89,6 +89,7 @@ def test_a_night_that_was_told_to_end(store: Engine, lease: Lease) -> None:
 def test_one_that_was_told_to_end_in_a_query(store: Engine, lease: Lease) -> None:
     """DuckDB makes an error of its own of it."""
     engine = duckdb.connect()
+    ends_queries_of(engine)  # as that of a night
 
     def told() -> None:
         with (

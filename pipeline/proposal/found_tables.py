@@ -14,6 +14,7 @@ from typing import Final
 
 import duckdb
 
+from pipeline.ending import ends_queries_of
 from pipeline.files import Fault, fault_of, reader, said
 from pipeline.proposal.found_columns import FoundColumn, describe, quoted_name, trimmed
 
@@ -107,6 +108,7 @@ class Gathered:
 def engine() -> duckdb.DuckDBPyConnection:
     """An empty engine to look at tables with."""
     made = duckdb.connect(config={"threads": 2})
+    ends_queries_of(made)
     made.execute("SET TimeZone = 'UTC'")
     made.execute("SET autoinstall_known_extensions = false")
     return made

@@ -117,13 +117,13 @@ def retried(work: Callable[[], T]) -> T:
 
 def _is_lost(error: BaseException | None) -> bool:
     """Whether the server gave no answer, shut down or starts up; one that answers what is wrong is not lost."""
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", "none of a server")
-    if state is None:  # there was no connection, or there is none any more
+    if state is None and isinstance(error, OperationalError):  # there was no connection, or there is none any more
         return "authentication failed" not in str(error.orig)
     # Lost, shutting down, cut for having been idle in a transaction, or behind one who has not been cut for that yet.
-    return state.startswith(("08", "57P")) or state in {"25P03", "55P03"}
+    return str(state).startswith(("08", "57P")) or state in {"25P03", "55P03"}
 
 
 def refuse_other_revision(connection: Connection) -> None:
