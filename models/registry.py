@@ -22,7 +22,16 @@ from models.evaluate import Evaluation
 from models.tracking import ABSENT, tracking, without_password
 from models.tracking_folder import ARTIFACTS, TrackingFolder, local_path
 
-__all__ = ["CHAMPION", "PartRun", "Registered", "TrainingRun", "load_champion", "load_version", "register"]
+__all__ = [
+    "CHAMPION",
+    "PartRun",
+    "Registered",
+    "TrainingRun",
+    "load_champion",
+    "load_version",
+    "register",
+    "versions_trained_on",
+]
 
 CHAMPION: Final = "champion"
 OUR_FILES: Final = "data/model"
@@ -143,18 +152,21 @@ def load_version(version: int, *, uri: str, name: str) -> ChurnModel:
         return _load(mlflow, folder, name, version)
 
 
-def version_trained_on(day: date, *, uri: str, name: str) -> int | None:
-    """The newest version that was trained as of that day; None where there is none."""
+def versions_trained_on(day: date, *, uri: str, name: str) -> list[int]:
+    """The versions that were trained as of that day, newest first."""
     folder = TrackingFolder.of(uri)
     if folder is not None and not folder.database.exists():
-        return None
+        return []
     with tracking(uri) as mlflow:
         client = mlflow.MlflowClient()
-        versions = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda each: -int(each.version))
-        for each in versions:
-            if client.get_run(each.run_id).data.params.get("trained_on") == str(day):
-                return int(each.version)
-    return None
+        return sorted(
+            (
+                int(each.version)
+                for each in client.search_model_versions(f"name = '{name}'")
+                if client.get_run(each.run_id).data.params.get("trained_on") == str(day)
+            ),
+            reverse=True,
+        )
 
 
 def _load(mlflow: ModuleType, folder: TrackingFolder | None, name: str, version: int) -> ChurnModel:

@@ -6,15 +6,16 @@ had it. Today's champion, where that is asked for, has seen how those days went 
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Engine, select
 
 from models.errors import ModelRefusal
-from models.registry import load_version, version_trained_on
+from models.registry import load_version, versions_trained_on
+from pipeline.agreement import refuse_other_question
 from pipeline.caveats import hindsight
 from pipeline.errors import RefusedError, StoreMissing, StoreOutdated, UsageError
 from pipeline.kept_models import Champion, champion_of
@@ -87,15 +88,17 @@ def backfill(settings: Settings, first: date, last: date, open_log: OpenLog, *, 
     try:
         fair = _published(engine)
         there = tuple(day for day in days if day in fair and (fair[day] or by_today))
-        kept = kept_nights({**dict.fromkeys(days, not by_today), **fair})
+        asked = dict.fromkeys(days, not by_today)
+        kept = kept_nights({**asked, **fair} if by_today else {**fair, **asked})
         thinned = tuple(day for day in days if day not in kept and day not in there)
         done = Backfilled({}, {}, there, thinned)
         wanted = [day for day in days if day not in {*there, *thinned}]
+        models = _Models(engine, settings)
         for place, day in enumerate(wanted, start=1):
             with open_log() as log:
                 log.note(f"Night {place} of {len(wanted)}: {day}")
                 try:
-                    model = None if by_today else _model_of_then(engine, settings, day, log)
+                    model = None if by_today else models.of(day, log)
                     night = run_night(settings, day, datetime.now(UTC), None, log, command="backfill", model=model)
                     done.published[day] = night.model_version
                 except (RefusedError, ModelRefusal) as refusal:
@@ -120,18 +123,42 @@ def _published(engine: Engine) -> dict[date, bool]:
         return {}
 
 
-def _model_of_then(engine: Engine, settings: Settings, day: date, log: RunLog) -> Champion:
-    """The champion of that day; where none is remembered, a model trained as of the first of its month."""
-    cut = settings.rules().moment(day).cut.replace(tzinfo=UTC)
-    try:
-        then = retried(lambda: champion_of(engine, settings.tracking.model, cut))
-    except (StoreMissing, StoreOutdated):
-        then = None
-    if then is not None and hindsight(then.model, day) is None:
-        return then
-    month = day.replace(day=1)
-    version = version_trained_on(month, **settings.registry())
-    if version is None:
-        log.note(f"No champion of {day} is remembered: training as of {month}")
-        version = train(settings, month, log, promotes=False).registered.version
-    return Champion(load_version(version, **settings.registry()), version)
+@dataclass
+class _Models:
+    """The models of then. One that was trained for a month, or why there can be none, is kept for its other days."""
+
+    engine: Engine
+    settings: Settings
+    _by_month: dict[date, Champion | ModelRefusal | RefusedError] = field(default_factory=dict)
+
+    def of(self, day: date, log: RunLog) -> Champion:
+        """The champion of that day; where none is remembered, a model trained as of the first of its month."""
+        cut = self.settings.rules().moment(day).cut.replace(tzinfo=UTC)
+        try:
+            then = retried(lambda: champion_of(self.engine, self.settings.tracking.model, cut))
+        except (StoreMissing, StoreOutdated):
+            then = None
+        if then is not None and hindsight(then.model, day) is None:
+            return then
+        month = day.replace(day=1)
+        if month not in self._by_month:
+            try:
+                self._by_month[month] = self._of_month(month, log)
+            except (ModelRefusal, RefusedError) as refusal:
+                self._by_month[month] = refusal
+        model = self._by_month[month]
+        if isinstance(model, Exception):
+            raise model
+        return model
+
+    def _of_month(self, month: date, log: RunLog) -> Champion:
+        """The newest version trained as of that day that fits today's settings; a new one where there is none."""
+        registry = self.settings.registry()
+        for version in versions_trained_on(month, **registry):
+            with suppress(ModelRefusal, RefusedError):
+                model = load_version(version, **registry)
+                refuse_other_question(self.settings, model)
+                return Champion(model, version)
+        log.note(f"No champion of {month:%B %Y} is remembered: training as of {month}")
+        version = train(self.settings, month, log, promotes=False).registered.version
+        return Champion(load_version(version, **registry), version)

@@ -14,7 +14,7 @@ from features.outages import COUNTED, JUDGED, Coverage
 from features.timeline import Moment
 from features.versions import History
 from pipeline.errors import RefusedError
-from pipeline.sections import WATCHED, Action, Checks
+from pipeline.sections import WATCHED, Action
 from pipeline.violation import Violation
 
 __all__ = ["blind_days", "is_stale", "lost_days", "outages", "refuse_stale", "stale_tables", "usual_gap"]
@@ -26,14 +26,12 @@ _MOST_NAMED: Final = 5
 _RECENT_DAYS: Final = 28
 
 
-def stale_tables(
-    past: History, moment: Moment, covered: Coverage, fatal: Sequence[str] = Checks().stale
-) -> list[Violation]:
+def stale_tables(past: History, moment: Moment, covered: Coverage, fatal: Sequence[str]) -> list[Violation]:
     """The tables whose newest row known at the moment is older than their habit explains.
 
-    `covered` is `features.outages.coverage(past)`. Those named in `fatal` decide whether a run may go on, usage if
-    nothing else is said. The others are warnings: a company may sell and lose nothing for a while. A table is judged as
-    a whole, never by account.
+    `covered` is `features.outages.coverage(past)`. Those named in `fatal` decide whether a run may go on. The
+    others are warnings: a company may sell and lose nothing for a while. A table is judged as a whole, never by
+    account.
     """
     found = []
     for name in WATCHED:
@@ -72,9 +70,7 @@ def blind_days(covered: Coverage, moment: Moment) -> dict[str, tuple[date, date]
     return found
 
 
-def refuse_stale(
-    past: History, moment: Moment, covered: Coverage, fatal: Sequence[str] = Checks().stale
-) -> list[Violation]:
+def refuse_stale(past: History, moment: Moment, covered: Coverage, fatal: Sequence[str]) -> list[Violation]:
     """The tables that are stale and may be. See `stale_tables`.
 
     Raises

@@ -63,7 +63,7 @@ def champion(lease: Lease, settings: Settings) -> Champion:
             raise
         failure = error  # there is nobody to answer: a disk that is not mounted, a machine that is new
     if failure is not None:
-        kept = retried(lambda: champion_of(lease.engine, registry["name"], datetime.max.replace(tzinfo=UTC)))
+        kept = retried(lambda: champion_of(lease.engine, registry["name"]))
         if kept is None:
             raise failure
         return replace(kept, warning=_told(failure, kept.version))
@@ -77,9 +77,11 @@ def champion(lease: Lease, settings: Settings) -> Champion:
     return Champion(model, version)
 
 
-def champion_of(engine: Engine, name: str, then: datetime) -> Champion | None:
-    """Who was champion of that name at an instant, as the store remembers it; None where it remembers nobody."""
-    of_name = select(CHAMPIONS.c.digest, CHAMPIONS.c.version).where(CHAMPIONS.c.name == name, CHAMPIONS.c.since < then)
+def champion_of(engine: Engine, name: str, then: datetime | None = None) -> Champion | None:
+    """The last champion of that name, or who was it then, as the store remembers; None where it remembers nobody."""
+    of_name = select(CHAMPIONS.c.digest, CHAMPIONS.c.version).where(CHAMPIONS.c.name == name)
+    if then is not None:
+        of_name = of_name.where(CHAMPIONS.c.since < then)
     with reading(engine) as connection:
         found = connection.execute(of_name.order_by(CHAMPIONS.c.number.desc()).limit(1)).first()
         model = None if found is None else _kept(connection, found.digest)

@@ -26,7 +26,7 @@ from pipeline.packing import sums
 from pipeline.retention import clean, freeze
 from pipeline.store.connection import reading, retried
 from pipeline.store.lease import Lease, LeaseLost
-from pipeline.store.schema import CATALOGUES, DETAILS, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED
+from pipeline.store.schema import CATALOGUES, DETAILS, INPUTS, PUBLISHED, RUNS, SCORES, UNSCORED, WITH_DETAILS
 
 __all__ = [
     "PublicationRefused",
@@ -192,11 +192,10 @@ def check_staged(engine: Engine, run: Run, *, expected: int) -> None:
 
     The law: log_odds = base_log_odds + Σ families = base_log_odds + Σ reasons, and risk = 1 / (1 + exp(−log_odds)).
     """
-    same = (DETAILS.c.run_id == SCORES.c.run_id) & (DETAILS.c.account_id == SCORES.c.account_id)
     numbers = (SCORES.c.risk, SCORES.c.base_log_odds, SCORES.c.log_odds)
     wanted = (
         select(SCORES.c.account_id, SCORES.c.state, *numbers, SCORES.c.families, DETAILS.c.packed)
-        .outerjoin_from(SCORES, DETAILS, same)
+        .select_from(WITH_DETAILS)
         .where(SCORES.c.run_id == run.run_id)
         .order_by(SCORES.c.account_id)
     )

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Table, delete, insert, literal, select, updat
 
 from pipeline.bulk import BATCH_ROWS
 from pipeline.kept_evidence import clean_evidence
-from pipeline.people.forgotten import is_pseudonym
+from pipeline.people.forgotten import PSEUDONYM
 from pipeline.store.lease import Lease
-from pipeline.store.schema import CATALOGUES, DETAILS, FROZEN, INPUTS, PUBLISHED, RUNS, SCORES
+from pipeline.store.schema import CATALOGUES, DETAILS, FROZEN, INPUTS, PUBLISHED, RUNS, SCORES, WITH_DETAILS
 
 __all__ = ["DAILY_DAYS", "NIGHTS_WITH_INPUTS", "NIGHTS_WITH_REASONS", "clean", "freeze", "kept_nights"]
 
@@ -53,12 +53,11 @@ def freeze(lease: Lease, run_id: str, as_of: date) -> None:
         of_night = ("as_of", "model_version", "catalogue")
         stated: list[Any] = [literal(run_id), literal(as_of), *(literal(former[name]) for name in of_night)]
         columns = [column for column in SCORES.c if column.name != "run_id"]
-        same = (DETAILS.c.run_id == SCORES.c.run_id) & (DETAILS.c.account_id == SCORES.c.account_id)
         found = (
             select(*stated, *columns, DETAILS.c.packed)
-            .outerjoin_from(SCORES, DETAILS, same)
+            .select_from(WITH_DETAILS)
             .where(SCORES.c.run_id == former["run_id"], SCORES.c.risk.is_not(None), ~is_scored.exists())
-            .where(~is_pseudonym(SCORES.c.account_id))  # who was forgotten need not have left
+            .where(~SCORES.c.account_id.startswith(PSEUDONYM))  # who was forgotten need not have left
         )
         names = ["run_id", "gone_on", *of_night, *(column.name for column in columns), "packed"]
         connection.execute(insert(FROZEN).from_select(names, found))

@@ -8,7 +8,8 @@ import pytest
 from command_line import Answer, churn
 from sqlalchemy import Engine, select
 
-from models.registry import load_version, version_trained_on
+from models.registry import load_version, versions_trained_on
+from pipeline import retention
 from pipeline.settings import read_settings
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import book, night
@@ -46,8 +47,7 @@ def test_past_nights_by_a_model_of_then(company: Path, engine: Engine, first: da
     done = backfill(company, first, last)
     assert 0 == done.exit_status, done.stderr
     registry = read_settings(company).registry()
-    version = version_trained_on(first.replace(day=1), **registry)
-    assert version is not None
+    (version,) = versions_trained_on(first.replace(day=1), **registry)
     days = [first + timedelta(days=number) for number in range(3)]
     assert {str(day): str(version) for day in days} == done.record()["published"]
     assert str(first.replace(day=1)) == load_version(version, **registry).about["trained_on"]
@@ -71,21 +71,33 @@ def test_past_nights_by_a_model_of_then(company: Path, engine: Engine, first: da
     assert 0 == again.exit_status, again.stderr
     assert [str(first - timedelta(days=1))] == list(again.record()["published"])
     assert [str(day) for day in days] == again.record()["there"]
-    assert version == version_trained_on(first.replace(day=1), **registry), "there is no second training"
+    assert [version] == versions_trained_on(first.replace(day=1), **registry), "there is no second training"
 
 
-def test_nights_by_todays_model_are_marked_and_prove_nothing(company: Path, engine: Engine, first: date) -> None:
-    """They have no part in last scores; and a fair night takes their place when it is asked for."""
-    day = first - timedelta(days=40)
-    done = backfill(company, day, day + timedelta(days=1), "--model", "today")
-    assert {str(day): "1", str(day + timedelta(days=1)): "1"} == done.record()["published"]
+def test_nights_by_todays_model_are_marked_and_prove_nothing(
+    company: Path, engine: Engine, first: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no part in last scores; and a fair night takes their place when asked for, also in an old week."""
+    monday = first - timedelta(days=35 + first.weekday())
+    day, sunday = monday + timedelta(days=5), monday + timedelta(days=6)
+    done = backfill(company, day, sunday, "--model", "today")
+    assert {str(day): "1", str(sunday): "1"} == done.record()["published"]
     with reading(engine) as connection:
         marked = select(PUBLISHED.c.as_of).join(RUNS, RUNS.c.run_id == PUBLISHED.c.run_id).where(RUNS.c.in_sample)
-        assert {day, day + timedelta(days=1)} == set(connection.execute(marked).scalars())
+        assert {day, sunday} == set(connection.execute(marked).scalars())
         of_marked = select(FROZEN.c.run_id).join(RUNS, RUNS.c.run_id == FROZEN.c.run_id).where(RUNS.c.in_sample)
         assert [] == connection.execute(of_marked).all()
     again = backfill(company, day, day, "--model", "today")
     assert [str(day)] == again.record()["there"]
+
+    monkeypatch.setattr(retention, "DAILY_DAYS", 10)
+    fair = backfill(company, day - timedelta(days=1), sunday)
+    assert [str(sunday)] == list(fair.record()["published"])
+    assert [str(day - timedelta(days=1)), str(day)] == fair.record()["thinned"]
+    with reading(engine) as connection:
+        header = night(connection, sunday)
+        assert header is not None
+        assert not header.in_sample
 
 
 def test_a_refused_night_stops_no_other(company: Path, first: date) -> None:

@@ -38,7 +38,8 @@ def past(**tables: ibis.Table) -> History:
 
 
 def stale(history: History, as_of: date = TODAY) -> dict[str, Severity]:
-    return {found.table: found.severity for found in stale_tables(history, Moment(as_of), coverage(history))}
+    found = stale_tables(history, Moment(as_of), coverage(history), ("usage",))
+    return {each.table: each.severity for each in found}
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,11 @@ def test_what_decides_refuses_and_the_others_warn() -> None:
     assert {} == stale(past(usage=table("usage", here), tickets=table("tickets", here)))
     late = past(usage=table("usage", here), **others)
     assert dict.fromkeys(others, Severity.WARN) == stale(late)
-    warned = refuse_stale(late, Moment(TODAY), coverage(late))
+    warned = refuse_stale(late, Moment(TODAY), coverage(late), ("usage",))
     assert ["page_visits", "tickets", "invoices"] == [found.table for found in warned]
     silent = past(usage=table("usage", gone), **others)
     with pytest.raises(RefusedError) as refused:
-        refuse_stale(silent, Moment(TODAY), coverage(silent))
+        refuse_stale(silent, Moment(TODAY), coverage(silent), ("usage",))
     assert str(refused.value) == (
         "The tables end too early; nothing was written.\n\n"
         "usage.occurred_at  has its newest row on 2026-10-13, 20 days before 2026-11-02; usually one comes every day\n"

@@ -133,9 +133,11 @@ def explain(call: Call, account_id: str, language: Any, as_of: date | None) -> N
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
-            shown, last = published(connection, as_of, call.shown), last_score(connection, account_id)
+            shown = published(connection, as_of, call.shown)
         page = account_page(engine, account_id, shown, language)
         if page is None:
+            with reading(engine) as connection:
+                last = last_score(connection, account_id)
             raise UsageError(_unknown(account_id, shown.as_of, last, call.shown))
         seen = shown.headline.get("hindsight")  # absent from nights that an older churn published
         call.answer(f"{page}\n\n{seen}" if seen else page, account_record(engine, account_id, shown, language))

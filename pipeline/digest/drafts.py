@@ -15,7 +15,7 @@ from pipeline.digest.letter import Letter, Paper, write_letter
 from pipeline.digest.news import WEEK, BookNews, Change, Comparison, book_news
 from pipeline.digest.outbox import Envelope
 from pipeline.errors import FailedError, StoreMissing
-from pipeline.people.forgotten import is_pseudonym
+from pipeline.people.forgotten import PSEUDONYM
 from pipeline.settings import Settings
 from pipeline.store.connection import reading
 from pipeline.store.movements import Size, books, first_of_week, moved, night_before, usual_moves
@@ -75,7 +75,7 @@ def draft(
         paper = Paper(
             Comparison.between(of, since, words), words, settings.digest.language, settings.console.account_url
         )
-        changed = [each for each in moved(connection, of, since) if not is_pseudonym(each.now.account_id)]
+        changed = [each for each in moved(connection, of, since) if not each.now.account_id.startswith(PSEUDONYM)]
         fresh = _fresh(connection, of)
         usual = usual_moves(connection, of, since)
         sizes = _sizes(books(connection, of).items())

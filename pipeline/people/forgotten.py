@@ -12,15 +12,16 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, overload
+from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Column, Connection, func, insert, select, update
 
 from pipeline.people.schema import ACTIONS, ANNOUNCEMENTS, AUDIT_LOG, FORGOTTEN, HOLD_OUT, NOTES, OUTCOMES
 
-__all__ = ["Forgotten", "erase", "erase_all", "forgotten", "is_pseudonym", "mentions", "remember"]
+__all__ = ["PSEUDONYM", "Forgotten", "erase", "erase_all", "forgotten", "mentions", "remember"]
 
-_PSEUDONYM: Final = "forgotten-"
+PSEUDONYM: Final = "forgotten-"
+"""What the pseudonyms of forgotten accounts begin with."""
 
 _HELD: Final[tuple[tuple[Column[Any], Mapping[str, None]], ...]] = (
     (NOTES.c.account_id, {"body": None}),
@@ -98,13 +99,4 @@ def _digest(account_id: str, salt: str) -> str:
 
 
 def _pseudonym(digest: str) -> str:
-    return f"{_PSEUDONYM}{digest[:16]}"
-
-
-@overload
-def is_pseudonym(account_id: str) -> bool: ...
-@overload
-def is_pseudonym(account_id: ColumnElement[str]) -> ColumnElement[bool]: ...
-def is_pseudonym(account_id: Any) -> Any:
-    """Whether an id, or a column of ids, is what stands in the place of a forgotten account's id."""
-    return account_id.startswith(_PSEUDONYM)
+    return f"{PSEUDONYM}{digest[:16]}"

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.errors import StoreMissing
 from pipeline.store.details import rest_alone, unpacked
-from pipeline.store.schema import CATALOGUES, DETAILS, FROZEN, PUBLISHED, RUNS, SCORES
+from pipeline.store.schema import CATALOGUES, DETAILS, FROZEN, PUBLISHED, RUNS, SCORES, WITH_DETAILS
 
 __all__ = [
     "AccountNight",
@@ -217,9 +217,8 @@ _ORDER: Final = (
 
 
 def _scores(of: Night) -> Select[Any]:
-    same = (DETAILS.c.run_id == SCORES.c.run_id) & (DETAILS.c.account_id == SCORES.c.account_id)
     columns = (column for column in SCORES.c if column.name != "run_id")
-    return select(*columns, DETAILS.c.packed).outerjoin_from(SCORES, DETAILS, same).where(SCORES.c.run_id == of.run_id)
+    return select(*columns, DETAILS.c.packed).select_from(WITH_DETAILS).where(SCORES.c.run_id == of.run_id)
 
 
 def _accounts(connection: Connection, of: Night, wanted: Select[Any]) -> Iterator[AccountNight]:

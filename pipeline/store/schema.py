@@ -44,6 +44,7 @@ __all__ = [
     "SCORES",
     "STORE_VERSION",
     "UNSCORED",
+    "WITH_DETAILS",
 ]
 
 REVISION: Final = "0003"
@@ -192,6 +193,11 @@ DETAILS = Table(
     sqlite_with_rowid=False,
 )
 """Reasons, in a table of their own because they go earlier; `details.py` knows how they are packed."""
+
+WITH_DETAILS = SCORES.outerjoin(
+    DETAILS, (DETAILS.c.run_id == SCORES.c.run_id) & (DETAILS.c.account_id == SCORES.c.account_id)
+)
+"""Each score with its reasons, as long as they are kept."""
 
 FROZEN = Table(
     "frozen",
