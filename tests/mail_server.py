@@ -1,5 +1,6 @@
 """A real SMTP server on loopback, whose moods the tests choose."""
 
+import asyncio
 import email
 import email.policy
 import socket
@@ -14,11 +15,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 
 class Letterbox:
-    """What a server took, in order; whom it answers otherwise, with the reply."""
+    """What a server took, in order; whom it answers otherwise, with the reply; how long it looks at each letter."""
 
     def __init__(self) -> None:
         self.taken: list[EmailMessage] = []
         self.answers: dict[str, str] = {}
+        self.looks_seconds = 0.0
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
@@ -33,6 +35,7 @@ class Letterbox:
         assert isinstance(parsed, EmailMessage)
         assert envelope.rcpt_tos == [parsed["To"]]
         self.taken.append(parsed)
+        await asyncio.sleep(self.looks_seconds)
         return self.answers.get("data", "250 OK")
 
     @property

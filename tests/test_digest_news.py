@@ -27,6 +27,7 @@ from pipeline.digest.news import Change
 from pipeline.errors import FailedError, StoreMissing
 from pipeline.people.connection import connect as connect_people
 from pipeline.people.connection import prepare, writing
+from pipeline.people.forgotten import PSEUDONYM
 from pipeline.people.schema import ANNOUNCEMENTS, MESSAGES
 from pipeline.settings import Settings
 from pipeline.store.connection import clock, connect
@@ -287,6 +288,13 @@ def test_a_week_without_its_monday_is_told_by_its_first_night(store: Engine, set
         publish_night(store, day, account("A", MEDIUM, data=2.0))
     assert {"A": "new"} == announced(settings, TUESDAY)
     assert {} == announced(settings, wednesday)
+
+
+def test_who_was_forgotten_is_no_news(store: Engine, settings: Settings) -> None:
+    """The pseudonym in their place would be new to the list."""
+    publish_night(store, BEFORE, account("A", LOW))
+    publish_night(store, MONDAY, account("A", LOW), account(f"{PSEUDONYM}0123456789abcdef", HIGH, data=3.0))
+    assert {} == announced(settings)
 
 
 def test_an_older_night_is_no_news(store: Engine, settings: Settings) -> None:

@@ -65,7 +65,8 @@ class MailChannel:
             except (smtplib.SMTPServerDisconnected, OSError) as error:
                 was_open = self._open is not None
                 self.close()
-                if was_open and isinstance(error, TimeoutError):  # it may have taken the letter all the same
+                timed_out = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+                if was_open and timed_out:  # it may have taken the letter all the same
                     raise Undelivered.for_now(f"{self._where} gave no answer in {ANSWER_SECONDS} s") from None
                 if seconds is None:
                     raise Undelivered.for_now(f"{self._where} cannot be reached: {error}", for_all=True) from None

@@ -169,12 +169,6 @@ class _Chinese:
     }
     rules = "目前按固定规则排序,还没有从流失记录中学出的模型,因此不给出概率。"
     footer = "周一有变化时发送;其他日子只在有客户提出解约或进入高风险时发送。同一客户 14 天内最多提一次,解约必定告知。"
-    _counted: Mapping[Change, str] = {
-        Change.NOTICE: "提出解约",
-        Change.WORSE: "风险升高",
-        Change.NEW: "新进名单",
-        Change.RECOVERED: "已好转",
-    }
     _bands: Mapping[str, str] = {"low": "低风险", "medium": "中风险", "high": "高风险"}
     _sources: Mapping[str, str] = {"usage": "使用记录", "tickets": "工单", "page_visits": "页面访问记录"}
     _weekdays = "一二三四五六日"
@@ -187,7 +181,7 @@ class _Chinese:
         return f"您的客户({day.month} 月 {day.day} 日周{self._weekdays[day.weekday()]}):{what}"
 
     def _listed(self, counts: Counts) -> str:
-        return ",".join(f"{counts[change]} 家{self._counted[change]}" for change in Change if counts.get(change))
+        return ",".join(f"{counts[change]} 家{self.titles[change]}" for change in Change if counts.get(change))
 
     def opening(self, listed: int, customers: int) -> str:
         if listed == 0:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from engine import ROWS_EACH, USUAL_DAYS, USUAL_ROWS_EACH
 from made_up_tables import MEMORY, THREADS, make_tables
 from rivals import LOOKBACK_DAYS
 from sqlalchemy import select
@@ -38,8 +39,7 @@ from postgres_server import running_server
 
 CHURN = Path(sys.executable).with_name("churn")
 TAUGHT_ON = 10_000
-ROWS_EACH = 280
-USUAL, USUAL_ROWS_EACH, USUAL_DAYS = 5_000, 4_000, 728
+USUAL = 5_000
 STEPS = (
     "read and check the tables",
     "load the champion",
