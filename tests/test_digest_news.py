@@ -167,12 +167,14 @@ def test_an_outage_while_the_model_changes_names_nobody_but_who_leaves(store: En
 
 
 def test_other_days_tell_only_notices_and_who_entered_high(store: Engine, settings: Settings) -> None:
-    """Of the night, not of the week: who was there the night before is told on Monday, if at all."""
-    names = "high medium recovered notice old-high old-notice".split()
+    """Who was high the night before is told on Monday, if at all; a notice that no letter has told yet, at once."""
+    names = "high medium recovered notice old-high old-notice told-notice".split()
     start = {name: account(name, LOW) for name in names} | {"recovered": account("recovered", HIGH)}
     publish_night(store, BEFORE + timedelta(days=1), *start.values())
-    old = {"old-high": account("old-high", HIGH, data=3.0), "old-notice": leaving("old-notice")}
+    notices = {name: leaving(name) for name in ("old-notice", "told-notice")}
+    old = {"old-high": account("old-high", HIGH, data=3.0)} | notices
     publish_night(store, MONDAY, *(start | old).values())
+    was_announced(settings, MONDAY - timedelta(days=1), "told-notice", "notice")
     publish_night(
         store,
         TUESDAY,
@@ -182,7 +184,7 @@ def test_other_days_tell_only_notices_and_who_entered_high(store: Engine, settin
         leaving("notice"),
         *old.values(),
     )
-    assert {"high": "new", "notice": "notice"} == announced(settings, TUESDAY)
+    assert {"high": "new", "notice": "notice", "old-notice": "notice"} == announced(settings, TUESDAY)
 
 
 def test_a_flicker_is_not_told_again_within_a_fortnight(store: Engine, settings: Settings) -> None:

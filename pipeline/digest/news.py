@@ -130,10 +130,10 @@ def book_news(
     moved
         Accounts whose band or notice differs between the nights of `compared`.
     fresh
-        The accounts that moved since the night before: on days that are not the week's first, only these are told, and
-        of them only who gave notice or is high now. None on the first.
+        The accounts that moved since the night before: on days that are not the week's first, of these alone it is told
+        that they are high now. None on the first.
     announced
-        What was announced of an account in the last fortnight. That it left is told all the same, once.
+        What was announced of an account in the last fortnight. A notice is told all the same, once, on any day.
     usual
         How far an account's log-odds usually move in a week, where that is known.
     """
@@ -149,11 +149,10 @@ def book_news(
 
 
 def _is_due(change: Change, now: AccountNight, fresh: Collection[str] | None, before: Collection[str]) -> bool:
-    if fresh is not None and not (now.account_id in fresh and (change is Change.NOTICE or now.band == "high")):
-        return False
-    if change is Change.NOTICE:
+    if change is Change.NOTICE:  # once, on whatever day a letter can be sent
         return change not in before
-    return not before
+    is_day = fresh is None or (now.account_id in fresh and now.band == "high")
+    return is_day and not before
 
 
 def _change(each: Moved, compared: Comparison, usual: float) -> Change | Quiet | None:
