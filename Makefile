@@ -18,7 +18,7 @@ demo: environment ## a demo company in demo/: its data, a model, the list of one
 
 test: lint ## everything CI checks: style, types, arrows, dependencies, tests (not those marked slow)
 	@echo '· pytest'
-	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not slow'
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m 'not slow'
 
 slow: environment ## the tests that take long: all histories and dates, and a hundred nights killed in either database
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow

@@ -113,7 +113,7 @@ def logistic_risk(known: pd.DataFrame, test: pd.DataFrame, features: Sequence[Fe
     names = {kind: [f.name for f in features if f.learned and f.kind == kind] for kind in ("number", "category")}
     numbers = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-        QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=0),
+        QuantileTransformer(n_quantiles=min(100, len(known)), output_distribution="normal", random_state=0),
     )
     words = OneHotEncoder(handle_unknown="ignore", min_frequency=20, sparse_output=False)
     columns = ColumnTransformer([("numbers", numbers, names["number"]), ("words", words, names["category"])])

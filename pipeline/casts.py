@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from features.contract import Column, Severity, Table
 from features.measures import without_blanks
 
-__all__ = ["cast", "first_day_without", "usable"]
+__all__ = ["cast", "first_day_without", "storable", "usable"]
 
 _TYPES: Final = {
     "text": "string",
@@ -48,6 +48,11 @@ def usable(value: ir.Value, column: Column, contract: Table) -> ir.Value:
         if rule.column == column.name and rule.kind == "finite" and rule.severity is Severity.WARN:
             return (value.abs() <= rule.bound).ifelse(value, ibis.null("float64"))  # NaN is above all numbers
     return value
+
+
+def storable(value: ir.Value) -> ir.Value:
+    """Text without NUL, which PostgreSQL cannot hold; other values as they are."""
+    return value.re_replace(r"\x00", "") if value.type().is_string() else value
 
 
 def first_day_without(terms: ir.Table, written: str) -> ir.DateValue:

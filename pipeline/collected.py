@@ -127,6 +127,12 @@ def _counted(everyone: pd.DataFrame) -> pd.DataFrame:
             "Nobody was a customer on any past snapshot by the rules of [churn]. Terms with mrr 0 are trials and do "
             "not count unless count_free = true; check mrr, started_on and ended_on."
         )
+    if frame["label"].all():
+        raise RefusedError(
+            f"Everybody left, on each of {frame['as_of'].nunique()} snapshots and all {len(frame):,} times: there is "
+            "nobody to tell them from. Does every term end a row without the next one beginning on ended_on? Give "
+            "terms that were renewed their next row, or more grace_days; see what counts as leaving in [churn]."
+        )
     for name in ("as_of", "churn_on", "later_churn_on"):
         frame[name] = pd.to_datetime(frame[name]).astype("datetime64[s]")
     # Whoever belongs together today is one unit on every date: a split that cut a family would label a churn twice.

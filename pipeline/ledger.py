@@ -1,6 +1,7 @@
 """The ledger: every run that began, what it read and wrote, how long each step took, and how it ended."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -95,8 +96,8 @@ def _told_to_end(error: BaseException) -> KeyboardInterrupt | None:
 
 
 def _kept(error: BaseException) -> str:
-    """What it said, without rows of the tables."""
-    return error.kept if isinstance(error, ExpectedError) else str(error)
+    """What it said, without rows of the tables: what a library quotes may be a value of one."""
+    return error.kept if isinstance(error, ExpectedError) else re.sub(r"(['\"]).*?\1", "'…'", str(error))
 
 
 def _outcome(error: BaseException) -> str:

@@ -5,10 +5,9 @@ Three looks at what was published. *Drift*: do tonight's accounts resemble those
 by now? Nothing is written.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ from sqlalchemy import Connection, func, select
 from features.labels import labels, spells_today
 from features.outages import Coverage, coverage
 from features.versions import History
-from models.bootstrap import Figure
 from models.churn_model import ChurnModel
+from models.curves import CalibrationPoint, calibration_curve
 from models.drift import Drift, drifts
 from models.errors import ModelRefusal, TrackingFailed
 from models.evaluate import Evaluation, evaluate
@@ -28,6 +27,7 @@ from pipeline.checks import check_contract, refuse_fatal
 from pipeline.freshness import lost_days, stale_tables
 from pipeline.inputs import stored_inputs
 from pipeline.kept_models import model_of
+from pipeline.monitored import Monitored, Outcome
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 from pipeline.skill import by_rules
@@ -35,113 +35,11 @@ from pipeline.sources import history, open_sources
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import Night, night, published
 from pipeline.store.schema import PUBLISHED, SCORES
-from pipeline.violation import Violation
 
-__all__ = ["Monitored", "monitor"]
+__all__ = ["drift_of", "monitor"]
 
-_MOST_SHOWN: Final = 10
 _MOST_NIGHTS: Final = 60
 """Matured nights that are judged at most: the newest ones say most of today."""
-
-_FIGURES: Final = {
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "recall": "departures on the list",
-    "calibration_slope": "calibration slope",
-}
-_OF_RISK: Final = {"calibration_slope"}
-
-
-@dataclass(frozen=True)
-class Monitored:
-    """What was found. `drifted` is None where the model's reference is gone, `realised` where no night is old enough.
-    `made_on` is the day whose accounts are the reference. Rules give an order: with them nothing is expected.
-
-    `nights` counts the matured nights that were judged, `capacity` the calls that the team has in a week.
-    """
-
-    shown: Night
-    capacity: int
-    drifted: tuple[Drift, ...] | None
-    made_on: str | None
-    expected: Mapping[str, Figure]
-    promised: Mapping[str, Any] | None
-    realised: Evaluation | None
-    nights: int
-    matures_on: date
-    gaps: tuple[Violation, ...]
-
-    def told(self) -> str:
-        """What was found, as a person reads it."""
-        parts = [self._drift(), self._expected(), self._realised()]
-        if self.gaps:
-            parts.append("\n".join(f"warning: {gap.told()}" for gap in self.gaps))
-        return "\n\n".join([f"Night of {self.shown.as_of}, model version {self.shown.model_version}.", *parts])
-
-    def _drift(self) -> str:
-        if self.drifted is None:
-            return "Drift: not known, for the model of this night is gone from the registry, or an older churn made it."
-        moved = [each for each in self.drifted if each.has_drifted]
-        if not moved:
-            return (
-                f"Drift: since {self.made_on} none beyond chance in {len(self.drifted) - 1} features, nor in the risk."
-            )
-        lines = [f"Drift: {len(moved)} of {len(self.drifted)} have moved beyond chance since {self.made_on}."]
-        for each in moved[:_MOST_SHOWN]:
-            more = [f"index {each.index:.2f}, by chance up to {each.by_chance:.2f}"]
-            if abs(each.missing_now - each.missing_then) >= 0.01:
-                more.append(f"missing {each.missing_then:.0%}, now {each.missing_now:.0%}")
-            more += [f"new: {word} ({share:.0%})" for word, share in each.new[:3]]
-            lines.append(f"  {each.name}: {'; '.join(more)}")
-        if len(moved) > _MOST_SHOWN:
-            lines.append(f"  and {len(moved) - _MOST_SHOWN} more (--json).")
-        return "\n".join(lines)
-
-    def _expected(self) -> str:
-        if (rules := by_rules(self.shown.headline)) is not None:
-            return f"{rules} What to expect is not known: rules give an order, and no probabilities."
-        found = self.expected
-        horizon = self.shown.headline["horizon_days"]
-        line = (
-            f"Expected, if the risks are true: {found['departures'].value:,.0f} departures "
-            f"({found['departures'].low:,.0f} to {found['departures'].high:,.0f}) within "
-            f"{horizon} days; AUC {found['auc']}; of the {self.capacity:,} at highest risk {found['precision']} leave."
-        )
-        if self.promised is None or self.promised["value"] is None:
-            return line
-        promised = f"{self.promised['value']:.3f} ({self.promised['low']:.3f} to {self.promised['high']:.3f})"
-        return f"{line}\nIts backtest had an AUC of {promised}."
-
-    def _realised(self) -> str:
-        if self.realised is None:
-            return (
-                "Realised: no night is old enough whose model had not seen what came after it. The labels of the "
-                f"oldest are known on {self.matures_on}."
-            )
-        figures = self.realised.figures
-        shown = _FIGURES if by_rules(self.shown.headline) is None else _FIGURES.keys() - _OF_RISK
-        told = [
-            f"{_FIGURES[name]} {figures[name]}"
-            for name in _FIGURES
-            if name in shown and np.isfinite(figures[name].value)
-        ]
-        return f"Realised, on {self.nights} matured nights: {'; '.join(told)}. {self.realised.note}."
-
-    def as_record(self) -> dict[str, Any]:
-        """What was found, as plain data."""
-        return {
-            "as_of": str(self.shown.as_of),
-            "model_version": self.shown.model_version,
-            "capacity": self.capacity,
-            "reference": self.made_on,
-            "drift": None if self.drifted is None else [each.as_record() for each in self.drifted],
-            "expected": {name: figure.as_record() for name, figure in self.expected.items()},
-            "backtest_auc": self.promised,
-            "realised": None if self.realised is None else self.realised.as_record(),
-            "nights": self.nights,
-            "matures_on": str(self.matures_on),
-            "gaps": [gap.as_record() for gap in self.gaps],
-        }
 
 
 def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
@@ -154,24 +52,19 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
     RefusedError
         When the contract is broken.
     """
-    log.step("read the published nights")
+    log.step("drift")
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
             shown = published(connection, None)
-            saw, given = stored_inputs(connection, shown), _given(connection, shown)
+            given = _given(connection, shown)
+            made_on, drifted = drift_of(connection, shown, settings)
             matured = _matured(connection, settings, today)
             oldest = connection.execute(select(func.min(PUBLISHED.c.as_of))).scalar_one()
     finally:
         engine.dispose()
     backtest = shown.headline["backtest"]
     capacity = min(len(given), settings.book.capacity(given["owner"].nunique()))
-    drifted = made_on = None
-    if saw is not None and (model := _model(shown, settings)) is not None:
-        log.step("drift")
-        active = saw.frame.loc[saw.frame.index.intersection(given.index)]
-        made_on = model.about["trained_on"]
-        drifted = tuple(drifts(model.about["reference"], active, given.loc[active.index, "risk"].to_numpy(np.float64)))
     log.step("expected skill")
     risk = given["risk"].to_numpy(np.float64)
     of_night = given.reset_index().assign(as_of=pd.Timestamp(shown.as_of))
@@ -187,10 +80,13 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         rows = [frame for frame in _judged(past, covered, matured, today, log) if len(frame)]
     finally:
         opened.close()
-    realised = None
+    realised: Evaluation | None = None
+    curve: tuple[CalibrationPoint, ...] = ()
     if rows:
         frame = pd.concat(rows, ignore_index=True)
-        realised = evaluate(frame, frame["risk"].to_numpy(np.float64), capacity=capacity)
+        given_then = frame["risk"].to_numpy(np.float64)
+        realised = evaluate(frame, given_then, capacity=capacity)
+        curve = calibration_curve(frame, given_then)
     return Monitored(
         shown=shown,
         capacity=capacity,
@@ -199,10 +95,26 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         expected=expected,
         promised=None if backtest is None else backtest.get("auc"),
         realised=realised,
-        nights=len(rows),
+        outcomes=tuple(sorted(map(_outcome, rows), key=lambda each: each.as_of)),
+        curve=curve,
         matures_on=oldest + timedelta(days=past.rules.label_days),
         gaps=gaps,
     )
+
+
+def drift_of(connection: Connection, of: Night, settings: Settings) -> tuple[str | None, tuple[Drift, ...] | None]:
+    """The day whose accounts a night's model was made on, and how the night's lie beside them; None where unknown."""
+    saw, model = stored_inputs(connection, of), _model(of, settings)
+    if saw is None or model is None:
+        return None, None
+    given = _given(connection, of)
+    active = saw.frame.loc[saw.frame.index.intersection(given.index)]
+    risk = given.loc[active.index, "risk"].to_numpy(np.float64)
+    return model.about["trained_on"], tuple(drifts(model.about["reference"], active, risk))
+
+
+def _outcome(rows: pd.DataFrame) -> Outcome:
+    return Outcome(rows["as_of"].iloc[0].date(), len(rows), float(rows["risk"].mean()), float(rows["label"].mean()))
 
 
 def _given(connection: Connection, of: Night) -> pd.DataFrame:

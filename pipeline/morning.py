@@ -77,7 +77,8 @@ def _headline(shown: Night, words: Mapping[str, Any], now: datetime | None) -> s
     if now is not None and not head["demo"] and now - datetime.combine(shown.as_of, time.min, UTC) > _OLD:
         day += f" ({STYLES['months']((now.date() - shown.as_of).days, shown.as_of, 'en')} old)"
     apart = " and ".join(f"{head['states'][state]:,} {state}" for state in UNSCORED if head["states"].get(state))
-    who = f"{demo} of {day} · {head['customers']:,} accounts{apart and f', besides {apart}'}"
+    accounts = "1 account" if head["customers"] == 1 else f"{head['customers']:,} accounts"
+    who = f"{demo} of {day} · {accounts}{apart and f', besides {apart}'}"
     if (rules := by_rules(head)) is not None:
         return f"{who}\n{rules}\nHigh: {head['bands']['high']:,} · medium: {head['bands']['medium']:,}"
     return (

@@ -4,11 +4,14 @@ Files are read by DuckDB where they lie. Text is cast here, once; a value that c
 counted by the check at the door, which sees both sides.
 """
 
+import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -20,7 +23,7 @@ from sqlglot.errors import SqlglotError
 
 from features.contract import CONTRACT, RECORDED_AT, WRITTEN_ID, Column
 from features.versions import History
-from pipeline.casts import cast, first_day_without, usable
+from pipeline.casts import cast, first_day_without, storable, usable
 from pipeline.ending import ends_queries_of
 from pipeline.errors import UsageError
 from pipeline.files import Fault, fault_of, find, quoted, reader, said
@@ -31,6 +34,10 @@ from pipeline.settings import Settings
 from pipeline.warehouse.copies import LocalCopy, local_copy
 
 __all__ = ["Opened", "copied", "digests", "freshness", "history", "open_sources"]
+
+_SPILL: Final = ".spill-"
+_SPILL_HOURS: Final = 48
+"""A folder of spilled rows in which nothing has come or gone for so long was left by a process that was killed."""
 
 _PACKED: Final = "packed"  # the catalogue of tables that are copied into the engine
 _STREAMED: Final = frozenset({"usage", "page_visits"})
@@ -113,7 +120,8 @@ def _engine(settings: Settings) -> Any:
     ends_queries_of(engine.con)
     engine.raw_sql("SET TimeZone = 'UTC'")
     # Engines that share a folder would write over one another's files. DuckDB removes its own at the end.
-    spill = settings.folder / f".spill-{uuid.uuid4().hex}"  # the engine makes it when it must, and no folder above it
+    _remove_spills(settings.folder)
+    spill = settings.folder / f"{_SPILL}{uuid.uuid4().hex}"  # the engine makes it when it must, and no folder above it
     engine.raw_sql(f"SET temp_directory = {quoted(str(spill))}")
     engine.raw_sql("SET autoinstall_known_extensions = false")
     engine.raw_sql("SET enable_progress_bar = false")  # in a process of training it takes itself to be on a terminal
@@ -121,6 +129,13 @@ def _engine(settings: Settings) -> Any:
     engine.raw_sql(f"ATTACH ':memory:' AS {_PACKED} (COMPRESS)")
     engine.raw_sql(f"SET file_search_path = {quoted(str(settings.folder))}")
     return engine
+
+
+def _remove_spills(folder: Path) -> None:
+    for left in folder.glob(f"{_SPILL}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _SPILL_HOURS * 3600:
+                shutil.rmtree(left)
 
 
 def _read(opened: Opened, settings: Settings, name: str, source: Source) -> ir.Table | None:
@@ -193,7 +208,8 @@ def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.T
             columns[column_name] = cast(raw[column_name], "instant")
         else:
             column = contract.column(column_name) or Column(column_name, "text")
-            columns[column_name] = usable(cast(raw[column_name], column.type), column, contract)
+            value = usable(cast(raw[column_name], column.type), column, contract)
+            columns[column_name] = value if name in _STREAMED else storable(value)
     if name == "usage" and raw["account_id"].type().is_string():
         columns[WRITTEN_ID] = raw["account_id"]
     typed = raw.select(**columns)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.contract import Severity
+from pipeline.files import ENGINE_SAYS
 
 __all__ = ["Violation"]
 
@@ -27,14 +28,17 @@ class Violation:
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
     def told(self, *, by_example: bool = True) -> str:
-        """The violation in two or three lines. What is kept goes without examples: they are ids, and values beside."""
+        """The violation in two or three lines. What is kept goes without examples, which are ids and values,
+        and without the engine's words, which may quote one.
+        """
         lines = [f"{self.place}  {self.rule}"]
         if self.failing is not None and self.rows:
             share = self.failing / self.rows
             percent = f"{share:.1%}" if share >= 0.001 else "under 0.1%"
             example = f", e.g. {', '.join(self.examples)}" if self.examples and by_example else ""
             lines.append(f"    {self.failing:,} of {self.rows:,} rows ({percent}){example}")
-        lines.append(f"    {self.remedy}")
+        said = self.remedy.startswith(ENGINE_SAYS) and not by_example
+        lines.append(f"    {'Look at what the engine says of it: churn check.' if said else self.remedy}")
         return "\n".join(lines)
 
     def as_record(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ cases that are the same in every run.
 The variables are read when the libraries are first imported, so they are set here, before any test module is.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,18 +32,25 @@ settings.load_profile("repeatable")
 
 
 MANY_NIGHTS = {"test_bad_tables.py", "test_failures.py", "test_torture.py"}
+LONGEST = ("trained_demo", "test_leaks.py", "many nights", "test_readme.py", "test_companies.py")
+"""What runs first, lest it be left to one worker at the end. The second gives the first time to train the demo."""
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays with one worker, and the files that look at the trained demo with one of two, which train it once.
-
-    Those that run most nights are the second group: together they would outlast all other tests.
+    """A file stays with one worker, and so do the files that look at the trained demo; those that run most nights are a
+    group of their own, for together they would outlast all other tests.
     """
     shared = {item.path for item in items if "trained_demo" in getattr(item, "fixturenames", ())}
+
+    def group(item: pytest.Item) -> str:
+        if item.path not in shared:
+            return item.path.name
+        return "many nights" if item.path.name in MANY_NIGHTS else "trained_demo"
+
+    items.sort(key=lambda item: LONGEST.index(group(item)) if group(item) in LONGEST else len(LONGEST))
     for item in items:
-        group = "many nights" if item.path.name in MANY_NIGHTS else "trained_demo"
-        item.add_marker(pytest.mark.xdist_group(group if item.path in shared else item.path.name))
+        item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -103,10 +111,16 @@ def people(store_url: str) -> Iterator[Engine]:
 def trained_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings of a small demo company, its learned model in use, its last night published.
 
-    Nobody may change anything in it.
+    Nobody may change anything in it. The worker that comes first trains it, for all.
     """
     from command_line import SPARSE, learned_demo
 
-    folder = tmp_path_factory.mktemp("demo") / "company"
-    learned_demo(folder, SPARSE)
+    own = tmp_path_factory.getbasetemp()
+    of_all = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, is_done = of_all / "trained_demo", of_all / "trained_demo.done"
+    with (of_all / "trained_demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_done.exists():
+            learned_demo(folder, SPARSE)
+            is_done.touch()
     return folder / "churn.toml"

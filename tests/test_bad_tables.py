@@ -16,7 +16,7 @@ def cases(name: str) -> list[dict[str, Any]]:
     return listed
 
 
-CASES, ODD = cases("bad_tables.toml"), cases("odd_tables.toml")
+CASES, ODD, COMPANIES = cases("bad_tables.toml"), cases("odd_tables.toml"), cases("odd_companies.toml")
 KINDS = ("csv", "parquet")
 CSV_SETTINGS = """
 [company]
@@ -216,8 +216,25 @@ def test_an_odd_table_stops_no_night(
         assert max(map(len, shown.splitlines())) < 500
 
 
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case["name"], marks=[pytest.mark.slow] if "slow" in case else []) for case in COMPANIES],
+)
+def test_an_odd_company_is_answered(case: dict[str, Any], csv_company: Path, tmp_path: Path) -> None:
+    """Nobody is left with a traceback, or with percentages that nothing stands behind."""
+    env = {"CHURN__STORE__URL": stored_in(tmp_path), "CHURN__TRACKING__URI": f"sqlite:///{tmp_path / 'mlflow.db'}"}
+    for table, sql in case.get("sql", {}).items():
+        env |= broken({"table": table, "sql": sql}, csv_company, tmp_path)
+    for command in ("train", "score"):
+        expected, answer = case[command], churn(command, "-c", csv_company, env=env | case.get("env", {}))
+        told = answer.stdout + answer.message
+        assert expected["status"] == answer.exit_status, told
+        assert [] == [words for words in expected["says"] if words not in told], told
+        assert "Traceback" not in answer.stderr
+
+
 def test_there_are_sixty_kinds_of_odd_and_wrong_tables() -> None:
-    names = [case["name"] for case in (*CASES, *ODD)]
+    names = [case["name"] for case in (*CASES, *ODD, *COMPANIES)]
     assert len(set(names)) == len(names) >= 60
 
 

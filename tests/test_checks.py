@@ -1,6 +1,8 @@
 """The check at the door: each rule of the contract fails where it is broken and only there; habits are recognised."""
 
 import csv
+import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -484,3 +486,26 @@ def test_renewal_dates_moved_on_by_versions_are_not(check: Check) -> None:
     rows += [row | {"recorded_at": "2024-12-01 03:00:00"} for row in yearly(40, years=3)]
     newest = [row | {"subscription_id": "S-new", "started_on": "2025-03-01"} for row in rows[:1]]
     assert [] == check(accounts=accounts(40), subscriptions=rows + newest)
+
+
+def test_what_killed_runs_spilled_is_removed_in_time(check: Check, tmp_path: Path) -> None:
+    """Not while it may be in use."""
+    for name, hours in (("old", 49), ("new", 47)):
+        folder = tmp_path / f".spill-{name}"
+        folder.mkdir()
+        (folder / "rows").write_bytes(b"spilled")
+        os.utime(folder, (time.time() - hours * 3600,) * 2)
+    check()
+    assert [".spill-new"] == [path.name for path in tmp_path.glob(".spill-*")]
+
+
+def test_no_text_holds_what_a_store_cannot(check: Check, tmp_path: Path) -> None:
+    """PostgreSQL knows no NUL: a single one in a name, or in an id, would cost the whole night."""
+    check()
+    config = tmp_path / "churn.toml"
+    nul = "SELECT * REPLACE (name || chr(0) AS name, account_id || chr(0) AS account_id) FROM 'accounts.csv'"
+    config.write_text(f'[data]\naccounts = {{ sql = "{nul}" }}\nsubscriptions = "subscriptions.csv"\n')
+    opened = open_sources(read_settings(config))
+    (found,) = opened.tables["accounts"].select("account_id", "name").to_pyarrow().to_pylist()
+    opened.close()
+    assert {"account_id": "A-1", "name": good_row(CONTRACT["accounts"])["name"]} == found

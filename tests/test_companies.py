@@ -95,22 +95,13 @@ def assert_wholesale(wholesale: Company) -> None:
     assert_adds_up(night)
 
 
-def test_crm_is_predicted_on_few_snapshots(tmp_path: Path) -> None:
-    """4.8 million rows of use on 112-day snapshots: skill as expected of it, and not more than honest data can have."""
-    crm = company("crm5", tmp_path, snapshot_every_days=168)
-    assert_crm(crm, least_auc=0.68)
-
-
 @pytest.mark.slow
 def test_crm_is_predicted(tmp_path: Path) -> None:
-    """Every snapshot. Above 0.95 something would know the future: who leaves next month is drawn by chance."""
-    assert_crm(company("crm5", tmp_path), least_auc=0.70)
-
-
-def assert_crm(crm: Company, least_auc: float) -> None:
+    """4.8 million rows of use. Above 0.95 something would know the future: who leaves next month is drawn by chance."""
+    crm = company("crm5", tmp_path)
     trained = crm.trained()
     low, value, high = auc(trained)
-    assert least_auc < value < 0.95
+    assert 0.70 < value < 0.95
     assert low < value < high
     night = crm.scored()
     assert 0.005 < night["risk"].mean() < 0.06, "one in forty leaves a month"
@@ -131,6 +122,7 @@ def test_ravenstack_has_too_few_departures_to_learn_from(tmp_path: Path) -> None
     assert "%" not in night.partition("How good is this?")[0].replace(" % on ", "")
 
 
+@pytest.mark.slow
 def test_ravenstack_with_its_churn_dates_shows_no_skill(tmp_path: Path) -> None:
     """The negative control: nothing in these tables announces who leaves, and the backtest must say so."""
     ravenstack = company("ravenstack_departed", tmp_path, snapshot_every_days=56)

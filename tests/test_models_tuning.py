@@ -112,6 +112,7 @@ def test_fewer_trials_are_the_first_of_more_and_cost_nothing_again(known: KnownR
     assert [2] == seen
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tuned")
 def test_other_rows_and_another_seed_begin_anew(known: KnownRisk, file: Path) -> None:
     for frame, seed in ((known.frame.assign(noise=0.0), 7), (known.frame, 8)):

@@ -112,7 +112,12 @@ def test_the_settings_of_a_warehouse_read_one(
     assert told[company]["departures"] == told[tmp_path]["departures"]
 
 
-@pytest.mark.parametrize("notebook", sorted(REPOSITORY.glob("notebooks/*.py")), ids=lambda path: path.stem)
+FIRST, *OTHERS = sorted(REPOSITORY.glob("notebooks/*.py"))
+
+
+@pytest.mark.parametrize(
+    "notebook", [FIRST, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)], ids=lambda path: path.stem
+)
 def test_a_notebook_runs_on_a_company(notebook: Path, company: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib
 

@@ -79,3 +79,20 @@ def test_what_is_kept_of_a_refusal_still_says_where_and_how_many(
         assert 0 == len(connection.execute(select(RUNS)).all())
     assert "rows (100.0%)\n    Correct the values" in message
     store.dispose()
+
+
+def test_what_is_kept_of_a_table_that_cannot_be_read_quotes_none_of_it(trained_demo: Path, tmp_path: Path) -> None:
+    """The engine names the value that it stumbled over."""
+    sql = "SELECT * REPLACE (CAST('U-secret' AS INTEGER) AS user_id) FROM 'data/users.parquet'"
+    url = f"sqlite:///{tmp_path / 'churn.db'}"
+    done = churn(
+        "score", "-c", trained_demo, env={"CHURN__STORE__URL": url, "CHURN__DATA__USERS": f'{{"sql": "{sql}"}}'}
+    )
+    assert (3, True) == (done.exit_status, "U-secret" in done.message), done.message
+    store = connect(url)
+    with reading(store) as connection:
+        (message,) = connection.execute(select(LEDGER.c.message)).scalars()
+    assert "users  cannot be read" in message
+    assert "Look at what the engine says of it: churn check." in message
+    assert "U-secret" not in message
+    store.dispose()

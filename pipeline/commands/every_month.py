@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 
 import click
 
@@ -96,13 +97,26 @@ def rollback(call: Call, why: str | None) -> None:
 
 
 @click.command()
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it with pictures, too: one page that any browser opens and that asks nothing of any host.",
+)
 @as_of_option
 @refresh_option
 @takes_call
-def monitor(call: Call, as_of: date | None, refresh: bool) -> None:
+def monitor(call: Call, html: Path | None, as_of: date | None, refresh: bool) -> None:
     """Say whether the nights can be trusted: drift, the skill to expect, and that of nights whose labels are known."""
+    from pipeline.monitor_page import monitor_page
     from pipeline.monitoring import monitor as run
+    from pipeline.whole_file import whole_file
 
     with call.log() as log:
         found = run(call.settings_to_read(refresh), call.day(as_of), log)
-    call.answer(found.told(), found.as_record())
+    told, record = found.told(), found.as_record()
+    if html is not None:
+        with whole_file(html) as file:
+            file.write(monitor_page(found).encode())
+        told, record = f"{told}\n\nWrote {html}.", {**record, "html": str(html)}
+    call.answer(told, record)

@@ -1,4 +1,4 @@
-"""How often the digest speaks where nothing happens, and whether it speaks where something does.
+"""How often the digest speaks and the checks warn where nothing happens, and whether they do where something does.
 
     python tests/benchmarks/quiet.py --accounts 1000 --out docs/quiet.md
 
@@ -29,6 +29,7 @@ from pipeline.demo.dates import LAST_NIGHT, day_number
 from pipeline.digest import outbox
 from pipeline.digest.drafts import draft
 from pipeline.errors import StoreMissing
+from pipeline.monitoring import drift_of
 from pipeline.nightly import run_night
 from pipeline.people.connection import connect as connect_people
 from pipeline.people.connection import prepare, reading
@@ -92,7 +93,8 @@ class Heard:
 
     `weeks` has for each manager and week how many accounts were named, and the size of the book. `left` counts those
     that were gone or had given notice at the end, and of these those that had been named as new or worse, and those
-    that had stood on the list when it began.
+    that had stood on the list when it began. `warned` counts the nights with a warning of the checks, `drifted` by
+    feature the nights for which `churn monitor` tells of drift, `adrift` the nights for which it tells of any.
     """
 
     weeks: tuple[tuple[int, int], ...]
@@ -101,6 +103,9 @@ class Heard:
     left: int
     named: int
     listed: int
+    warned: int
+    drifted: Counter[str]
+    adrift: int
 
     @property
     def rate(self) -> float:
@@ -133,7 +138,7 @@ def heard(folder: Path, accounts: int, seed: int, log: RunLog, *, quiet: bool) -
             file.unlink()
         prepare(people)
         letters = sum(_send(engine, people, settings, day) for day in _nights() if day >= FIRST)
-        return _counted(engine, people, letters)
+        return _counted(engine, people, letters, settings)
     finally:
         engine.dispose()
         people.dispose()
@@ -170,7 +175,7 @@ def _send(engine: Engine, people: Engine, settings: Settings, as_of: date) -> in
     return len(letters)
 
 
-def _counted(engine: Engine, people: Engine, letters: int) -> Heard:
+def _counted(engine: Engine, people: Engine, letters: int, settings: Settings) -> Heard:
     columns = (ANNOUNCEMENTS.c.as_of, ANNOUNCEMENTS.c.recipient, ANNOUNCEMENTS.c.account_id, ANNOUNCEMENTS.c.change)
     with reading(people) as connection:
         named = connection.execute(select(*columns)).all()
@@ -179,6 +184,10 @@ def _counted(engine: Engine, people: Engine, letters: int) -> Heard:
         sizes = {owner: size.customers for owner, size in books(connection, last).items() if owner}
         began = {each.account_id: each.state for each in book(connection, first)}
         stays = {each.account_id for each in book(connection, last) if each.risk is not None}
+        nights = [published(connection, day) for day in _nights() if day >= FIRST]
+        drifts = [
+            [each.name for each in drift_of(connection, of, settings)[1] or () if each.has_drifted] for of in nights
+        ]
     weeks = Counter((who, (as_of - FIRST).days // WEEK) for as_of, who, _, _ in named)
     left = {name for name, state in began.items() if state in {"candidate", "watch", "payment"} and name not in stays}
     raised = {name for _, _, name, change in named if change in {"new", "worse"}}
@@ -190,6 +199,9 @@ def _counted(engine: Engine, people: Engine, letters: int) -> Heard:
         len(left),
         len(left & raised - listed),
         len(listed),
+        sum(bool(of.warnings) for of in nights),
+        Counter(name for names in drifts for name in names),
+        sum(map(bool, drifts)),
     )
 
 
@@ -203,8 +215,16 @@ def page(found: dict[str, Heard], accounts: int, seed: int) -> str:
     rows["messages in all"] = [f"{each.letters:,}" for each in found.values()]
     for change in ("notice", "new", "worse", "recovered"):
         rows[f"accounts named: {change}"] = [f"{each.changes[change]:,}" for each in found.values()]
+    rows[f"of {NIGHTS} nights those with a warning of the checks"] = [f"{each.warned}" for each in found.values()]
+    rows[f"of {NIGHTS} nights those for which `churn monitor` tells of drift"] = [
+        f"{each.adrift}" for each in found.values()
+    ]
+    rows["features that drifted in most of them"] = [
+        ", ".join(f"{name} ({count})" for name, count in each.drifted.most_common(5)) or "none"
+        for each in found.values()
+    ]
     lines = [
-        "# How often the digest speaks",
+        "# How often the digest speaks and the checks warn",
         "",
         f"Made by `make quiet`: two demo companies of {accounts:,} accounts with seed {seed}, trained as of {QUIET},",
         f"and the digests of the {NIGHTS} nights up to {LAST_NIGHT}. In the quiet one nothing happens from {QUIET}",
