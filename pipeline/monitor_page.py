@@ -137,12 +137,12 @@ def _steps(top: float) -> list[float]:
 
 
 def _round_up(share: float) -> float:
-    """The top of an axis: 1, 2 or 4 times a power of ten that holds the share.
+    """The top of an axis that holds the share, of which a quarter is easily told.
 
-    >>> _round_up(0.13), _round_up(0.4), _round_up(0.0)
-    (0.2, 0.4, 0.1)
+    >>> _round_up(0.13), _round_up(0.53), _round_up(0.0)
+    (0.2, 0.6, 0.1)
     """
-    tops = (times / 10**power for power in range(4, -1, -1) for times in (1, 2, 4))
+    tops = (times / 10**power for power in range(4, -1, -1) for times in (1, 2, 3, 4, 6, 8))
     return next(top for top in tops if share <= top) if share > 0 else 0.1
 
 
