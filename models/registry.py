@@ -6,7 +6,7 @@ Works with a tracking server and with a SQLite database, see `tracking_folder`.
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -152,21 +152,19 @@ def load_version(version: int, *, uri: str, name: str) -> ChurnModel:
         return _load(mlflow, folder, name, version)
 
 
-def versions_trained_on(day: date, *, uri: str, name: str) -> list[int]:
-    """The versions that were trained as of that day, newest first."""
+def versions_trained_on(day: date, *, uri: str, name: str) -> Iterator[int]:
+    """The versions that were trained as of that day, newest first; each is asked for when it is wanted."""
     folder = TrackingFolder.of(uri)
     if folder is not None and not folder.database.exists():
-        return []
+        return
     with tracking(uri) as mlflow:
         client = mlflow.MlflowClient()
-        return sorted(
-            (
-                int(each.version)
-                for each in client.search_model_versions(f"name = '{name}'")
-                if client.get_run(each.run_id).data.params.get("trained_on") == str(day)
-            ),
-            reverse=True,
-        )
+        versions = client.search_model_versions(f"name = '{name}'")
+    for version, run_id in sorted(((int(each.version), each.run_id) for each in versions), reverse=True):
+        with tracking(uri) as mlflow:
+            trained_on = mlflow.MlflowClient().get_run(run_id).data.params.get("trained_on")
+        if trained_on == str(day):
+            yield version
 
 
 def _load(mlflow: ModuleType, folder: TrackingFolder | None, name: str, version: int) -> ChurnModel:

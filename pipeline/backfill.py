@@ -129,7 +129,7 @@ class _Models:
 
     engine: Engine
     settings: Settings
-    _by_month: dict[date, Champion | ModelRefusal | RefusedError] = field(default_factory=dict)
+    _by_month: dict[date, Champion | str] = field(default_factory=dict)
 
     def of(self, day: date, log: RunLog) -> Champion:
         """The champion of that day; where none is remembered, a model trained as of the first of its month."""
@@ -145,14 +145,14 @@ class _Models:
             try:
                 self._by_month[month] = self._of_month(month, log)
             except (ModelRefusal, RefusedError) as refusal:
-                self._by_month[month] = refusal
+                self._by_month[month] = str(refusal)
         model = self._by_month[month]
-        if isinstance(model, Exception):
-            raise model
+        if isinstance(model, str):
+            raise RefusedError(model)
         return model
 
     def _of_month(self, month: date, log: RunLog) -> Champion:
-        """The newest version trained as of that day that fits today's settings; a new one where there is none."""
+        """The newest version trained as of that day that answers today's question; a new one where there is none."""
         registry = self.settings.registry()
         for version in versions_trained_on(month, **registry):
             with suppress(ModelRefusal, RefusedError):

@@ -171,14 +171,14 @@ def _null_tests(contract: Table, raw: ir.Table) -> Iterator[_Test]:
         value = raw[name]
         missing = cast(value, "text").isnull() if value.type().is_string() else value.isnull()
         yield _Test(name, "is missing", missing, Severity.FATAL, f"Leave rows without {name} out, or fill it in.")
+    if contract.name == "accounts" and raw["account_id"].type().is_string():
+        remedy = "No PostgreSQL can keep such an id: take the character out of it, in all tables."
+        yield _Test("account_id", "holds a NUL character", raw["account_id"].re_search(r"\x00"), Severity.FATAL, remedy)
 
 
 def _rule_tests(contract: Table, raw: ir.Table) -> Iterator[_Test]:
-    for rule in contract.rules:
-        if rule.column in raw.columns:
-            test = _rule_test(rule, contract, raw)
-            if test is not None:
-                yield test
+    tests = (_rule_test(rule, contract, raw) for rule in contract.rules if rule.column in raw.columns)
+    yield from filter(None, tests)
 
 
 def _rule_test(rule: Rule, contract: Table, raw: ir.Table) -> _Test | None:

@@ -12,6 +12,7 @@ from features.build import Recipe
 from features.cohort import states
 from features.labels import churns
 from features.versions import History
+from models.departures import count_departures
 from models.sentiment_model import SentimentModel
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
@@ -25,7 +26,10 @@ from pipeline.snapshot_dates import TooShort, left_aside, snapshot_dates
 from pipeline.sources import digests, open_sources
 from pipeline.tonight import tonight
 
-__all__ = ["Collected", "collect"]
+__all__ = ["LEAST_FOR_A_RATE", "Collected", "collect"]
+
+LEAST_FOR_A_RATE: Final = 10
+"""Departures seen before their share says more of a company than the rate that is assumed."""
 
 _KEYS: Final = ("account_id", "root_id", "as_of", "mrr", "label", "churn_on", "end_reason", "later_churn_on")
 
@@ -127,7 +131,7 @@ def _counted(everyone: pd.DataFrame) -> pd.DataFrame:
             "Nobody was a customer on any past snapshot by the rules of [churn]. Terms with mrr 0 are trials and do "
             "not count unless count_free = true; check mrr, started_on and ended_on."
         )
-    if frame["label"].all():
+    if frame["label"].all() and count_departures(frame) >= LEAST_FOR_A_RATE:
         raise RefusedError(
             f"Everybody left, on each of {frame['as_of'].nunique()} snapshots and all {len(frame):,} times: there is "
             "nobody to tell them from. Does every term end a row without the next one beginning on ended_on? Give "

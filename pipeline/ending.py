@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, Protocol
 from weakref import WeakSet
@@ -58,25 +58,31 @@ def ends_queries_of(engine: Interruptible) -> None:
 
 def _end_queries() -> None:
     for engine in list(_ENGINES):
-        engine.interrupt()
+        with suppress(Exception):  # as when it is closed: it has no query then
+            engine.interrupt()
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C in what is done here ends queries, too. Only the main thread hears it: in any other, this does nothing."""
+    """Ctrl-C in what is done here ends queries, too.
+
+    Only where Python would have raised `KeyboardInterrupt`: in the main thread, and not where a shell that put this in
+    the background has Ctrl-C ignored.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         _end_queries()
         signal.default_int_handler(number, frame)
 
-    if threading.current_thread() is not threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    former = signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, former)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
@@ -134,8 +140,8 @@ class Watch:
         """What the main thread does when it hears the signal: once, for the way out must not be interrupted."""
         for each in self._causes:
             signal.signal(each, signal.SIG_IGN)
-        _end_queries()
         self.told = Told(self._message(number))
+        _end_queries()
         raise self.told
 
     def over(self) -> None:

@@ -24,7 +24,7 @@ from pipeline.store.nights import AccountNight, Night, book, catalogue, publishe
 from pipeline.whole_file import partial_file, told_plainly, whole_file
 from pipeline.wording import all_sentences
 
-__all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination"]
+__all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination", "refuse_place"]
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet", "jsonl")
@@ -105,18 +105,30 @@ def export_night(
 def refuse_destination(
     path: Path, settings: Settings, format: Format | None = None, config: Path | None = None
 ) -> None:
+    """Say before hours of work that an export could not be written here, or in no format: see `refuse_place`.
+
+    Raises
+    ------
+    UsageError
+        When the name tells no format, or `refuse_place` refuses it.
+    """
+    if not path.is_dir():
+        _chosen_format(path, format)
+    refuse_place(path, settings, config, such_as="night.csv")
+
+
+def refuse_place(path: Path, settings: Settings, config: Path | None, *, such_as: str) -> None:
     """Say before hours of work that their result could not be written here, or would be written over what is needed.
 
     Raises
     ------
     UsageError
-        When the name tells no format, nothing can be written there, or the file is one that the settings read or
-        would read once it is there, is the settings (`config`), lies in the cache or holds the store or the models.
+        When nothing can be written there, or the file is one that the settings read or would read once it is there, is
+        the settings (`config`), lies in the cache or holds the store or the models.
     """
     with told_plainly(path):
         if path.is_dir():
-            raise UsageError(f"{path} is a folder. Name a file in it, such as {path / 'night.csv'}.")
-        _chosen_format(path, format)
+            raise UsageError(f"{path} is a folder. Name a file in it, such as {path / such_as}.")
         if (holds := _in_use(path, settings, config)) is not None:
             raise UsageError(f"{path} {holds}. Name another file to write to.")
         if not path.absolute().parent.is_dir():

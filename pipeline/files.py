@@ -9,14 +9,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["ENGINE_SAYS", "Fault", "fault_of", "find", "is_named", "matches", "quoted", "reader", "said"]
+__all__ = ["SAYS", "Fault", "fault_of", "find", "is_named", "matches", "quoted", "reader", "said"]
 
 _CSV_ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".txt")
 _HEAD: Final = 65_536
 _PARQUET_MARK: Final = b"PAR1"
 
-ENGINE_SAYS: Final = "The engine says: "
-"""What a remedy begins with that is in the engine's words; they may quote a value."""
+SAYS: Final = ("The engine says: ", "The warehouse says: ", "It is no SQL: ")
+"""What remedies begin with that are in the words of others; these may quote a value."""
 
 
 class Fault(NamedTuple):
@@ -155,4 +155,4 @@ def said(error: Exception, where: str) -> Fault:
             "Look for a comma in text without quotes around it, and for a quote that is never closed.",
         )
     first = text.splitlines()[0].removeprefix("IO Error: ").removeprefix("Invalid Input Error: ")
-    return Fault(f"cannot be read: {place}", f"{ENGINE_SAYS}{first}")
+    return Fault(f"cannot be read: {place}", f"The engine says: {first}")

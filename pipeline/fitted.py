@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -16,14 +16,11 @@ from models.horizons import fit_factors
 from models.starter import expected_rate, starter_model
 from models.training import LEAST_DEPARTURES, base_rate, fit
 from models.tuning import Trial, Tuning, tune
-from pipeline.collected import Collected
+from pipeline.collected import LEAST_FOR_A_RATE, Collected
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
 
 __all__ = ["Fitted", "as_twin", "by_rules", "learned", "measure", "rules_model"]
-
-_LEAST_FOR_A_RATE: Final = 10
-"""Departures seen before their share says more of a company than the rate that is assumed."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def rules_model(collected: Collected, settings: Settings) -> ChurnModel:
     model = starter_model(
         collected.customers,
         collected.recipe.features,
-        rate=base_rate(collected.frame) if departures >= _LEAST_FOR_A_RATE else assumed,
+        rate=base_rate(collected.frame) if departures >= LEAST_FOR_A_RATE else assumed,
         horizon_days=rules.horizon_days,
         lead_days=rules.lead_days,
         departures=departures,

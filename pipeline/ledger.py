@@ -1,7 +1,6 @@
 """The ledger: every run that began, what it read and wrote, how long each step took, and how it ended."""
 
 import json
-import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from models.errors import ModelRefusal
+from models.errors import ModelRefusal, TrackingFailed
 from pipeline.errors import ExpectedError, RefusedError, StoreError, UsageError
 from pipeline.run_log import RunLog
 from pipeline.store.connection import retried, writing
@@ -96,8 +95,11 @@ def _told_to_end(error: BaseException) -> KeyboardInterrupt | None:
 
 
 def _kept(error: BaseException) -> str:
-    """What it said, without rows of the tables: what a library quotes may be a value of one."""
-    return error.kept if isinstance(error, ExpectedError) else re.sub(r"(['\"]).*?\1", "'…'", str(error))
+    """What it said, without rows of the tables: of what others raise, which may quote one, no more than its kind."""
+    if isinstance(error, ExpectedError):
+        return error.kept
+    ours = isinstance(error, ModelRefusal | TrackingFailed | KeyboardInterrupt)
+    return str(error) if ours else f"{type(error).__name__}: its words stand in the log of the run."
 
 
 def _outcome(error: BaseException) -> str:

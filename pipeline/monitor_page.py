@@ -21,7 +21,7 @@ _TITLES: Final = {
 _VERDICTS: Final = {
     Verdict.FINE: "nothing beyond chance",
     Verdict.LOOK: "look into it",
-    Verdict.UNKNOWN: "not known yet",
+    Verdict.UNKNOWN: "not known",
 }
 _MOST_BARS: Final = 15
 _LONGEST_BAR: Final = 3.0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -75,13 +76,14 @@ class Monitored:
         """By look: `drift`, `expected`, `realised`, `tables`.
 
         Expected and realised skill are to be looked into where the interval of their AUC lies below that of the
-        backtest, or realised skill where the mean of the risks lies outside the interval of the share that left.
+        backtest of tonight's model, and realised skill where the mean of the risks lies outside the interval of the
+        share that left. Where there is nothing to hold an AUC against, what is expected is not known to be fine.
         """
         promised = None if self.promised is None else self.promised["low"]
         expected, found, verdicts = self.expected.get("auc"), self.realised, dict.fromkeys(LOOKS, Verdict.UNKNOWN)
         if self.drifted is not None:
             verdicts["drift"] = _verdict(any(each.has_drifted for each in self.drifted))
-        if expected is not None:
+        if expected is not None and promised is not None and isfinite(expected.high):
             verdicts["expected"] = _verdict(_is_below(expected, promised))
         if found is not None and found.enough:
             is_off = expected is not None and not _is_within(found.figures["mean_risk"], found.figures["base_rate"])

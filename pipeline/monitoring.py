@@ -36,7 +36,7 @@ from pipeline.store.connection import connect, reading
 from pipeline.store.nights import Night, night, published
 from pipeline.store.schema import PUBLISHED, SCORES
 
-__all__ = ["drift_of", "monitor"]
+__all__ = ["drift_of", "given_in", "monitor"]
 
 _MOST_NIGHTS: Final = 60
 """Matured nights that are judged at most: the newest ones say most of today."""
@@ -52,19 +52,21 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
     RefusedError
         When the contract is broken.
     """
-    log.step("drift")
+    log.step("read the published nights")
     engine = connect(settings.located(settings.store.url))
     try:
         with reading(engine) as connection:
             shown = published(connection, None)
-            given = _given(connection, shown)
-            made_on, drifted = drift_of(connection, shown, settings)
-            matured = _matured(connection, settings, today)
+            saw, given = stored_inputs(connection, shown), given_in(connection, shown)
+            matured = _matured(connection, shown, settings, today)
             oldest = connection.execute(select(func.min(PUBLISHED.c.as_of))).scalar_one()
     finally:
         engine.dispose()
     backtest = shown.headline["backtest"]
     capacity = min(len(given), settings.book.capacity(given["owner"].nunique()))
+    log.step("drift")
+    model = _model(shown, settings)
+    drifted = None if saw is None or model is None else drift_of(saw.frame, given, model)
     log.step("expected skill")
     risk = given["risk"].to_numpy(np.float64)
     of_night = given.reset_index().assign(as_of=pd.Timestamp(shown.as_of))
@@ -91,7 +93,7 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         shown=shown,
         capacity=capacity,
         drifted=drifted,
-        made_on=made_on,
+        made_on=None if model is None else model.about["trained_on"],
         expected=expected,
         promised=None if backtest is None else backtest.get("auc"),
         realised=realised,
@@ -102,40 +104,42 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
     )
 
 
-def drift_of(connection: Connection, of: Night, settings: Settings) -> tuple[str | None, tuple[Drift, ...] | None]:
-    """The day whose accounts a night's model was made on, and how the night's lie beside them; None where unknown."""
-    saw, model = stored_inputs(connection, of), _model(of, settings)
-    if saw is None or model is None:
-        return None, None
-    given = _given(connection, of)
-    active = saw.frame.loc[saw.frame.index.intersection(given.index)]
+def drift_of(saw: pd.DataFrame, given: pd.DataFrame, model: ChurnModel) -> tuple[Drift, ...]:
+    """How a night's accounts lie beside those that its model was made on.
+
+    `saw` has what the night saw and `given` what it gave, both by `account_id`; the model keeps a reference.
+    """
+    active = saw.loc[saw.index.intersection(given.index)]
     risk = given.loc[active.index, "risk"].to_numpy(np.float64)
-    return model.about["trained_on"], tuple(drifts(model.about["reference"], active, risk))
+    return tuple(drifts(model.about["reference"], active, risk))
 
 
 def _outcome(rows: pd.DataFrame) -> Outcome:
     return Outcome(rows["as_of"].iloc[0].date(), len(rows), float(rows["risk"].mean()), float(rows["label"].mean()))
 
 
-def _given(connection: Connection, of: Night) -> pd.DataFrame:
-    """What the night gave each scored account, by `account_id`: root_id, owner, mrr, risk."""
+def given_in(connection: Connection, of: Night) -> pd.DataFrame:
+    """What a night gave each account with a risk, by `account_id`: root_id, owner, mrr, risk."""
     columns = (SCORES.c.account_id, SCORES.c.root_id, SCORES.c.owner, SCORES.c.mrr, SCORES.c.risk)
     wanted = select(*columns).where(SCORES.c.run_id == of.run_id, SCORES.c.risk.is_not(None))
     found = pd.DataFrame(connection.execute(wanted).all(), columns=[column.name for column in columns])
     return found.set_index("account_id").sort_index()
 
 
-def _matured(connection: Connection, settings: Settings, today: date) -> list[tuple[Night, pd.DataFrame]]:
+def _matured(connection: Connection, shown: Night, settings: Settings, today: date) -> list[tuple[Night, pd.DataFrame]]:
     """The newest nights whose labels are known by today and whose model had not seen what came after them.
 
-    Those that answered another question, such as another horizon, cannot be judged by the labels of this one.
+    Those that answered another question, such as another horizon, cannot be judged by the labels of this one; nor are
+    nights that rules ordered judged with those of a model, for their numbers are no probabilities.
     """
     rules = settings.rules()
     days = connection.execute(select(PUBLISHED.c.as_of).order_by(PUBLISHED.c.as_of.desc())).scalars().all()
     nights: Iterator[Night | None] = (night(connection, day) for day in days if rules.is_mature(day, today))
     asked = settings.question()
-    fair = [of for of in nights if of is not None and not of.in_sample and of.headline.get("question") == asked]
-    return [(of, _given(connection, of)) for of in fair[:_MOST_NIGHTS]]
+    is_by_rules = by_rules(shown.headline) is not None
+    found = [of for of in nights if of is not None and not of.in_sample and of.headline.get("question") == asked]
+    fair = [of for of in found if (by_rules(of.headline) is not None) == is_by_rules]
+    return [(of, given_in(connection, of)) for of in fair[:_MOST_NIGHTS]]
 
 
 def _judged(

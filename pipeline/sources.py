@@ -209,7 +209,8 @@ def _typed(opened: Opened, settings: Settings, name: str, raw: ir.Table) -> ir.T
         else:
             column = contract.column(column_name) or Column(column_name, "text")
             value = usable(cast(raw[column_name], column.type), column, contract)
-            columns[column_name] = value if name in _STREAMED else storable(value)
+            is_id = column_name.endswith("_id")  # which have to stay alike in all tables
+            columns[column_name] = value if name in _STREAMED or is_id else storable(value)
     if name == "usage" and raw["account_id"].type().is_string():
         columns[WRITTEN_ID] = raw["account_id"]
     typed = raw.select(**columns)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.contract import Severity
-from pipeline.files import ENGINE_SAYS
+from pipeline.files import SAYS
 
 __all__ = ["Violation"]
 
@@ -29,7 +29,7 @@ class Violation:
 
     def told(self, *, by_example: bool = True) -> str:
         """The violation in two or three lines. What is kept goes without examples, which are ids and values,
-        and without the engine's words, which may quote one.
+        and without the words of engine or warehouse, which may quote one.
         """
         lines = [f"{self.place}  {self.rule}"]
         if self.failing is not None and self.rows:
@@ -37,8 +37,8 @@ class Violation:
             percent = f"{share:.1%}" if share >= 0.001 else "under 0.1%"
             example = f", e.g. {', '.join(self.examples)}" if self.examples and by_example else ""
             lines.append(f"    {self.failing:,} of {self.rows:,} rows ({percent}){example}")
-        said = self.remedy.startswith(ENGINE_SAYS) and not by_example
-        lines.append(f"    {'Look at what the engine says of it: churn check.' if said else self.remedy}")
+        said = self.remedy.startswith(SAYS) and not by_example
+        lines.append(f"    {'Look at what is said of it: churn check.' if said else self.remedy}")
         return "\n".join(lines)
 
     def as_record(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The variables are read when the libraries are first imported, so they are set he
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,16 +112,21 @@ def people(store_url: str) -> Iterator[Engine]:
 def trained_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings of a small demo company, its learned model in use, its last night published.
 
-    Nobody may change anything in it. The worker that comes first trains it, for all.
+    Nobody may change anything in it. The worker that comes first trains it, and each works on a copy of its own.
     """
     from command_line import SPARSE, learned_demo
 
-    own = tmp_path_factory.getbasetemp()
-    of_all = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    folder, is_done = of_all / "trained_demo", of_all / "trained_demo.done"
+    own = tmp_path_factory.mktemp("demo") / "company"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        learned_demo(own, SPARSE)
+        return own / "churn.toml"
+    of_all = tmp_path_factory.getbasetemp().parent
+    trained, is_done = of_all / "trained_demo", of_all / "trained_demo.done"
     with (of_all / "trained_demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_done.exists():
-            learned_demo(folder, SPARSE)
+            shutil.rmtree(trained, ignore_errors=True)  # what failed before would be trained into
+            learned_demo(trained, SPARSE)
             is_done.touch()
-    return folder / "churn.toml"
+        shutil.copytree(trained, own)
+    return own / "churn.toml"

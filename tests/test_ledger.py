@@ -11,7 +11,7 @@ import pytest
 from sample_nights import NIGHT, NOW, silence
 from sqlalchemy import Engine, select
 
-from models.errors import NoChampion
+from models.errors import NoChampion, TrackingFailed
 from pipeline.ending import endable, ends_queries_of
 from pipeline.errors import FailedError, RefusedError
 from pipeline.ledger import KEPT_DAYS, LastRun, last_run, recorded
@@ -62,7 +62,7 @@ def test_a_night_that_was_published(store: Engine, lease: Lease) -> None:
         (RefusedError("a rule is broken"), "refused"),
         (NoChampion("train first"), "refused"),
         (FailedError("unreachable"), "failed"),
-        (MemoryError("no room"), "failed"),
+        (TrackingFailed("no answer"), "failed"),
     ],
 )
 def test_a_night_that_was_not(store: Engine, lease: Lease, error: Exception, outcome: str) -> None:
@@ -70,6 +70,14 @@ def test_a_night_that_was_not(store: Engine, lease: Lease, error: Exception, out
         a_run(lease, "r1", error)
     (found,) = rows(store)
     assert (outcome, str(error), None) == (found["outcome"], found["message"], found["rows_out"])
+
+
+def test_what_others_raise_is_kept_without_its_words(store: Engine, lease: Lease) -> None:
+    """An engine quotes the value that it could not convert."""
+    with pytest.raises(ValueError, match="O'Brien"):
+        a_run(lease, "r1", ValueError("could not convert 'O'Brien'"))
+    (found,) = rows(store)
+    assert ("failed", "ValueError: its words stand in the log of the run.") == (found["outcome"], found["message"])
 
 
 def test_a_night_that_was_told_to_end(store: Engine, lease: Lease) -> None:

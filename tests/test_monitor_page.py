@@ -1,5 +1,6 @@
 """What `churn monitor` concludes, and its page with pictures: alarms where something is wrong, and nowhere else."""
 
+import math
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -94,8 +95,9 @@ def test_nothing_wrong_is_fine(found: Monitored) -> None:
         ("expected", {"expected": {"auc": Figure(0.70, 0.68, 0.72)}}, Verdict.LOOK),
         ("expected", {"expected": {"auc": Figure(0.75, 0.72, 0.77)}}, Verdict.FINE),
         ("expected", {"expected": {}}, Verdict.UNKNOWN),
-        ("expected", {"promised": None}, Verdict.FINE),
-        ("expected", {"promised": {"value": None, "low": None, "high": None}}, Verdict.FINE),
+        ("expected", {"expected": {"auc": Figure(math.nan, math.nan, math.nan)}}, Verdict.UNKNOWN),
+        ("expected", {"promised": None}, Verdict.UNKNOWN),
+        ("expected", {"promised": {"value": None, "low": None, "high": None}}, Verdict.UNKNOWN),
         ("realised", {"realised": judged(matured(seed=3, times=1.5))}, Verdict.LOOK),
         ("realised", {"realised": judged(matured(seed=3, told=0))}, Verdict.LOOK),
         ("realised", {"realised": judged(matured(seed=3).head(200))}, Verdict.UNKNOWN),

@@ -93,6 +93,6 @@ def test_what_is_kept_of_a_table_that_cannot_be_read_quotes_none_of_it(trained_d
     with reading(store) as connection:
         (message,) = connection.execute(select(LEDGER.c.message)).scalars()
     assert "users  cannot be read" in message
-    assert "Look at what the engine says of it: churn check." in message
+    assert "Look at what is said of it: churn check." in message
     assert "U-secret" not in message
     store.dispose()

@@ -108,10 +108,13 @@ def rollback(call: Call, why: str | None) -> None:
 @takes_call
 def monitor(call: Call, html: Path | None, as_of: date | None, refresh: bool) -> None:
     """Say whether the nights can be trusted: drift, the skill to expect, and that of nights whose labels are known."""
+    from pipeline.export import refuse_place
     from pipeline.monitor_page import monitor_page
     from pipeline.monitoring import monitor as run
     from pipeline.whole_file import whole_file
 
+    if html is not None:
+        refuse_place(html, call.settings, call.config, such_as="monitor.html")
     with call.log() as log:
         found = run(call.settings_to_read(refresh), call.day(as_of), log)
     told, record = found.told(), found.as_record()

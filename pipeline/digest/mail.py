@@ -54,8 +54,11 @@ class MailChannel:
             raise Undelivered.refused("that is no mail address; mend accounts.owner of these customers")
         message = self._message(letter, message_id)
         for seconds in (*RETRY_SECONDS, None):
+            was_open = False
             try:
-                self._server().send_message(message)
+                server = self._server()
+                was_open = True
+                server.send_message(message)
                 return
             except smtplib.SMTPRecipientsRefused as refused:
                 code, answer = refused.recipients[letter.recipient]
@@ -63,7 +66,6 @@ class MailChannel:
             except smtplib.SMTPResponseException as refused:
                 reason = _refused(refused.smtp_code, refused.smtp_error)
             except (smtplib.SMTPServerDisconnected, OSError) as error:
-                was_open = self._open is not None
                 self.close()
                 timed_out = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
                 if was_open and timed_out:  # it may have taken the letter all the same

@@ -29,7 +29,9 @@ from pipeline.demo.dates import LAST_NIGHT, day_number
 from pipeline.digest import outbox
 from pipeline.digest.drafts import draft
 from pipeline.errors import StoreMissing
-from pipeline.monitoring import drift_of
+from pipeline.inputs import stored_inputs
+from pipeline.kept_models import model_of
+from pipeline.monitoring import drift_of, given_in
 from pipeline.nightly import run_night
 from pipeline.people.connection import connect as connect_people
 from pipeline.people.connection import prepare, reading
@@ -185,9 +187,14 @@ def _counted(engine: Engine, people: Engine, letters: int, settings: Settings) -
         began = {each.account_id: each.state for each in book(connection, first)}
         stays = {each.account_id for each in book(connection, last) if each.risk is not None}
         nights = [published(connection, day) for day in _nights() if day >= FIRST]
-        drifts = [
-            [each.name for each in drift_of(connection, of, settings)[1] or () if each.has_drifted] for of in nights
-        ]
+        seen = [(stored_inputs(connection, of), given_in(connection, of)) for of in nights]
+    model = model_of(nights[-1], settings)
+    drifts = [
+        [each.name for each in drift_of(saw.frame, given, model) if each.has_drifted]
+        for saw, given in seen
+        if saw is not None
+    ]
+    assert len(drifts) == NIGHTS, "the store keeps what as many nights saw"
     weeks = Counter((who, (as_of - FIRST).days // WEEK) for as_of, who, _, _ in named)
     left = {name for name, state in began.items() if state in {"candidate", "watch", "payment"} and name not in stays}
     raised = {name for _, _, name, change in named if change in {"new", "worse"}}
