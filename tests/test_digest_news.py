@@ -198,6 +198,15 @@ def test_a_flicker_is_not_told_again_within_a_fortnight(store: Engine, settings:
     assert {"B": "new", "C": "notice"} == announced(settings)
 
 
+def test_each_channel_remembers_what_it_told(store: Engine, settings: Settings) -> None:
+    """A notice that the chat told while the mail server was down has still to be told by mail."""
+    publish_night(store, BEFORE, account("A", LOW))
+    publish_night(store, MONDAY, leaving("A"))
+    was_announced(settings, MONDAY - timedelta(days=1), "A", "notice")
+    drafts = drafts_of(settings, MONDAY, channels=("mail", "chat"))
+    assert [("chat", {"A": "notice"})] == [(to.channel, letter.announced) for to, letter in drafts.letters]
+
+
 def test_what_could_not_be_sent_has_named_nobody(store: Engine, settings: Settings) -> None:
     publish_night(store, BEFORE, account("A", LOW))
     publish_night(store, MONDAY, account("A", HIGH, data=3.0))

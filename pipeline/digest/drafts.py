@@ -41,9 +41,9 @@ class Drafts:
 
 @dataclass(frozen=True)
 class _Told:
-    """What was announced of each account lately, and who is owed the letter of the week's first night, by channel."""
+    """By channel: what was announced of each account lately, and who is owed the letter of the week's first night."""
 
-    announced: Mapping[str, set[Change]]
+    announced: Mapping[str, Mapping[str, set[Change]]]
     owed: frozenset[tuple[str, str]]
 
 
@@ -79,25 +79,23 @@ def draft(
         fresh = _fresh(connection, of)
         usual = usual_moves(connection, of, since)
         sizes = _sizes(books(connection, of).items())
-    kinds = {
-        weekly: book_news(
-            changed, paper.compared, fresh=None if weekly else fresh, announced=told.announced, usual=usual
-        )
-        for weekly in (True, False)
-    }
-    written = {
-        (each.recipient, weekly): write_letter(each, sizes.get(each.recipient, Size(0, 0)), paper, is_weekly=weekly)
-        for weekly, found in kinds.items()
-        for each in found
-        if each.recipient != _NOBODY
-    }
-    letters = [
-        (Envelope(of.as_of, who, channel), letter)
-        for channel in channels
-        for who in sorted({who for who, _ in written})
-        if (letter := written.get((who, is_weekly or (who, channel) in told.owed))) is not None
-    ]
-    unowned = sum(_count(each) for each in kinds[is_weekly] if each.recipient == _NOBODY)
+
+    def news(channel: str, *, weekly: bool) -> list[BookNews]:
+        was = told.announced.get(channel, {})
+        return book_news(changed, paper.compared, fresh=None if weekly else fresh, announced=was, usual=usual)
+
+    letters, unowned = [], 0
+    for channel in channels:
+        editions = {weekly: {book.recipient: book for book in news(channel, weekly=weekly)} for weekly in (True, False)}
+        for who in sorted(editions[True].keys() | editions[False].keys()):
+            weekly = is_weekly or (who, channel) in told.owed
+            book = editions[weekly].get(who)
+            if book is None:
+                continue
+            if who == _NOBODY:
+                unowned = max(unowned, _count(book))
+            elif (letter := write_letter(book, sizes.get(who, Size(0, 0)), paper, is_weekly=weekly)) is not None:
+                letters.append((Envelope(of.as_of, who, channel), letter))
     return Drafts(of.as_of, is_weekly, tuple(letters), unowned)
 
 

@@ -42,14 +42,14 @@ class Answer(Enum):
     HELD = "held"
 
 
-def announced(connection: Connection, as_of: date) -> dict[str, set[Change]]:
-    """What letters of the fortnight before that night named, by account; what was not sent has named nobody."""
+def announced(connection: Connection, as_of: date) -> dict[str, dict[str, set[Change]]]:
+    """What letters of the fortnight before that night named, by channel and account; one not sent has named nobody."""
     known = (ANNOUNCEMENTS.c.as_of > as_of - timedelta(days=REST_DAYS)) & (ANNOUNCEMENTS.c.as_of < as_of)
     joined = ANNOUNCEMENTS.join(MESSAGES)
-    rows = select(ANNOUNCEMENTS.c.account_id, ANNOUNCEMENTS.c.change).select_from(joined)
-    found: dict[str, set[Change]] = {}
-    for account_id, change in connection.execute(rows.where(known, MESSAGES.c.state == "sent")).all():
-        found.setdefault(account_id, set()).add(Change(change))
+    rows = select(ANNOUNCEMENTS.c.channel, ANNOUNCEMENTS.c.account_id, ANNOUNCEMENTS.c.change).select_from(joined)
+    found: dict[str, dict[str, set[Change]]] = {}
+    for channel, account_id, change in connection.execute(rows.where(known, MESSAGES.c.state == "sent")).all():
+        found.setdefault(channel, {}).setdefault(account_id, set()).add(Change(change))
     return found
 
 
