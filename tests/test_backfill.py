@@ -71,7 +71,7 @@ def test_past_nights_by_a_model_of_then(company: Path, engine: Engine, first: da
     assert 0 == again.exit_status, again.stderr
     assert [str(first - timedelta(days=1))] == list(again.record()["published"])
     assert [str(day) for day in days] == again.record()["there"]
-    assert [version] == versions_trained_on(first.replace(day=1), **registry), "there is no second training"
+    assert [version] == list(versions_trained_on(first.replace(day=1), **registry)), "there is no second training"
 
 
 def test_nights_by_todays_model_are_marked_and_prove_nothing(
