@@ -112,8 +112,9 @@ def refuse_destination(
     UsageError
         When the name tells no format, or `refuse_place` refuses it.
     """
-    if not path.is_dir():
-        _chosen_format(path, format)
+    with told_plainly(path):
+        if not path.is_dir():
+            _chosen_format(path, format)
     refuse_place(path, settings, config, such_as="night.csv")
 
 
