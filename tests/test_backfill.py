@@ -74,6 +74,7 @@ def test_past_nights_by_a_model_of_then(company: Path, engine: Engine, first: da
     assert [version] == list(versions_trained_on(first.replace(day=1), **registry)), "there is no second training"
 
 
+@pytest.mark.slow
 def test_nights_by_todays_model_are_marked_and_prove_nothing(
     company: Path, engine: Engine, first: date, monkeypatch: pytest.MonkeyPatch
 ) -> None:

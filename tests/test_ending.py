@@ -185,7 +185,7 @@ def test_who_was_put_into_the_background_does_not_hear_ctrl_c() -> None:
 
 
 IN_A_SERVER = """
-import sys
+import sys, time
 from sqlalchemy import text
 from pipeline.ending import Ended, endable
 from pipeline.store.connection import connect, retried, writing
@@ -204,9 +204,14 @@ try:
 except Ended as told:
     print(told, flush=True)
 print("tries:", len(tries), flush=True)
-with engine.connect() as connection:
-    asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
-    print("asleep:", connection.execute(text(asleep)).scalar(), flush=True)
+asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
+for _ in range(100):  # a busy server takes a moment to end it, and sixty seconds to end it by itself
+    with engine.connect() as connection:
+        found = connection.execute(text(asleep)).scalar()
+    if found == 0:
+        break
+    time.sleep(0.1)
+print("asleep:", found, flush=True)
 """
 
 
@@ -215,7 +220,7 @@ def test_a_server_at_work_is_told_and_not_asked_again(postgres: str) -> None:
     with begun(IN_A_SERVER, postgres, says="working") as process:
         time.sleep(1)
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=40)
     assert "" == errors
     told, tries, asleep = output.splitlines()
     assert told.startswith("Ended by SIGTERM.")
