@@ -8,7 +8,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.drift import LEAST_INDEX, Drift
-from pipeline.monitored import LOOKS, Monitored, Verdict
+from pipeline.monitored import LOOKS, Monitored, Verdict, how_far
 
 __all__ = ["monitor_page"]
 
@@ -84,15 +84,7 @@ def _bars(drifted: Sequence[Drift]) -> list[Bar]:
     """What moved most beside what chance allows it."""
     times = {each.name: each.index / max(each.by_chance, LEAST_INDEX) for each in drifted}
     most = sorted(drifted, key=lambda each: -times[each.name])[:_MOST_BARS]
-    return [Bar(each.name, min(times[each.name], _LONGEST_BAR), each.has_drifted, _moved(each)) for each in most]
-
-
-def _moved(each: Drift) -> str:
-    more = [f"{each.index:.2f}, by chance up to {each.by_chance:.2f}"]
-    if abs(each.missing_now - each.missing_then) >= 0.01:
-        more.append(f"missing {each.missing_then:.0%}, now {each.missing_now:.0%}")
-    more += [f"new: {word} ({share:.0%})" for word, share in each.new[:2]]
-    return "; ".join(more)
+    return [Bar(each.name, min(times[each.name], _LONGEST_BAR), each.has_drifted, how_far(each)) for each in most]
 
 
 def _nights(found: Monitored) -> Chart:

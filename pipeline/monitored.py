@@ -17,7 +17,7 @@ from pipeline.skill import by_rules
 from pipeline.store.nights import Night
 from pipeline.violation import Violation
 
-__all__ = ["LOOKS", "Monitored", "Outcome", "Verdict"]
+__all__ = ["LOOKS", "Monitored", "Outcome", "Verdict", "how_far"]
 
 LOOKS: Final = ("drift", "expected", "realised", "tables")
 
@@ -33,7 +33,7 @@ _OF_RISK: Final = {"calibration_slope"}
 
 
 class Verdict(StrEnum):
-    """What a look came to: nothing beyond chance, something to look into, or nothing that can be known yet."""
+    """What a look came to: nothing beyond chance, something to look into, or nothing that can be known."""
 
     FINE = "fine"
     LOOK = "look"
@@ -110,12 +110,7 @@ class Monitored:
                 f"Drift: since {self.made_on} none beyond chance in {len(self.drifted) - 1} features, nor in the risk."
             )
         lines = [f"Drift: {len(moved)} of {len(self.drifted)} have moved beyond chance since {self.made_on}."]
-        for each in moved[:_MOST_SHOWN]:
-            more = [f"index {each.index:.2f}, by chance up to {each.by_chance:.2f}"]
-            if abs(each.missing_now - each.missing_then) >= 0.01:
-                more.append(f"missing {each.missing_then:.0%}, now {each.missing_now:.0%}")
-            more += [f"new: {word} ({share:.0%})" for word, share in each.new[:3]]
-            lines.append(f"  {each.name}: {'; '.join(more)}")
+        lines += [f"  {each.name}: {how_far(each)}" for each in moved[:_MOST_SHOWN]]
         if len(moved) > _MOST_SHOWN:
             lines.append(f"  and {len(moved) - _MOST_SHOWN} more (--json).")
         return "\n".join(lines)
@@ -168,6 +163,14 @@ class Monitored:
             "matures_on": str(self.matures_on),
             "gaps": [gap.as_record() for gap in self.gaps],
         }
+
+
+def how_far(each: Drift) -> str:
+    """How far a feature, or the risk, has moved, in words."""
+    more = [f"index {each.index:.2f}, by chance up to {each.by_chance:.2f}"]
+    if abs(each.missing_now - each.missing_then) >= 0.01:
+        more.append(f"missing {each.missing_then:.0%}, now {each.missing_now:.0%}")
+    return "; ".join([*more, *(f"new: {word} ({share:.0%})" for word, share in each.new[:3])])
 
 
 def _verdict(is_odd: bool) -> Verdict:

@@ -462,3 +462,17 @@ def test_a_tracking_server_that_is_gone_is_told_and_may_be_retried(trained_demo:
     assert answer.message.startswith("MLflow at http://127.0.0.1:9 failed: ")
     assert "Check [tracking] uri" in answer.message
     assert churn("explain", "-c", trained_demo, "nobody").exit_status == 2  # the night is still there to be asked
+
+
+def test_the_monitor_writes_its_page_and_nothing_over_what_is_needed(trained_demo: Path, tmp_path: Path) -> None:
+    before = trained_demo.read_bytes()
+    refused = churn("monitor", "--html", trained_demo, "-c", trained_demo)
+    assert (2, "") == (refused.exit_status, refused.stdout)
+    assert "is in use here: it holds the settings. Name another file to write to." in refused.message
+    assert before == trained_demo.read_bytes()
+    done = churn("monitor", "--html", tmp_path / "look.html", "--json", "-c", trained_demo)
+    assert 0 == done.exit_status, done.stderr
+    found = done.record()
+    assert {"drift", "expected", "realised", "tables"} == set(found["verdicts"])
+    assert str(tmp_path / "look.html") == found["html"]
+    assert "Can the nights be trusted?" in (tmp_path / "look.html").read_text(encoding="utf-8")
