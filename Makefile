@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := features models pipeline
 export PYTHON
 
-.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring evidence real nights bench sentiment quiet clean environment
+.PHONY: help demo test slow torture lint format lock reasons ablation skill small scoring evidence real nights bench sentiment quiet week accounts load clean environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,15 @@ scoring: environment ## write docs/scoring.md: what risk and reasons cost, up to
 
 evidence: environment ## write docs/evidence.md: bytes and seconds of the evidence that thirty nights keep
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/evidence.py --accounts 5000 --nights 30 --out docs/evidence.md
+
+week: environment ## write docs/week.md: how long a manager waits for the week's list in a store of a million accounts
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/week.py --out docs/week.md
+
+load: environment ## write docs/load.md: how long fifty readers of the console wait while a night is published
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/load.py --out docs/load.md
+
+accounts: environment ## write docs/accounts.md: how long a reader waits for the table of accounts in a store of a million
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/accounts.py --out docs/accounts.md
 
 real: environment ## write docs/real.md: how well the model does on tables that nobody here wrote, on fixed dates
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/real.py --out docs/real.md

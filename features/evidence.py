@@ -26,7 +26,6 @@ __all__ = [
     "renewed",
     "tickets",
     "use_by_week",
-    "users_by_week",
     "visit_days",
     "visits_by_week",
 ]
@@ -46,8 +45,8 @@ _NUMBERS: Final = r"\+?(\d[ ()/.-]{0,2}){8,}\d"
 def use_by_week(history: History, moment: Moment, first: date, weeks: int) -> ir.Table:
     """The use of each account in each of so many weeks from the Monday `first` on, as known at the moment.
 
-    Columns: `account_id`, `week` (0 is that of `first`), `usage` (quantities in whole thousandths) and `active_days`.
-    Weeks without use have no row.
+    Columns: `account_id`, `week` (0 is that of `first`), `usage` (quantities in whole thousandths), `active_days` and,
+    where users are known, `active_users`: how many different people. Weeks without use have no row.
     """
     rows, day = _used(history, moment, first, weeks)
     quantity = rows["quantity"].fill_null(1.0) if "quantity" in rows.columns else ibis.literal(1.0)
@@ -61,20 +60,20 @@ def use_by_week(history: History, moment: Moment, first: date, weeks: int) -> ir
     found = texts.group_by(account_id=without_blanks(texts["written"]), week=texts["week"]).agg(
         steps=texts["steps"].sum(), days=texts["days"].bit_or()
     )
-    return found.select(
+    found = found.select(
         "account_id",
         "week",
         usage=found["steps"].clip(lower=-_LARGEST, upper=_LARGEST).cast("int64"),
         active_days=marked_days(found["days"].cast("int64")),
     )
+    if not history.has("usage.user_id"):
+        return found
+    both = found.left_join(_users_by_week(history, moment, first, weeks), ["account_id", "week"])
+    return both.select(*found.columns, active_users=both["active_users"].fill_null(0))
 
 
-def users_by_week(history: History, moment: Moment, first: date, weeks: int) -> ir.Table:
-    """How many different people of each account used the product in each of so many weeks from the Monday `first` on.
-
-    Columns: `account_id` and `active_users`, an array with the number of each week. Accounts without any have no row.
-    The weeks of a person are bits, so that people are held, and not people and weeks.
-    """
+def _users_by_week(history: History, moment: Moment, first: date, weeks: int) -> ir.Table:
+    """The weeks of a person are bits, so that people are held, and not people and weeks."""
     rows, day = _used(history, moment, first, weeks)
     rows = rows.select(written=_written(rows), user_id=rows["user_id"], week=day // 7)
     rows = rows.filter(rows["user_id"].notnull())
@@ -83,7 +82,9 @@ def users_by_week(history: History, moment: Moment, first: date, weeks: int) -> 
     people = texts.group_by(account_id=without_blanks(texts["written"]), user_id=texts["user_id"])
     persons = people.agg(**{word: texts[word].bit_or() for word in words})
     counts = [((persons[f"w{week // _WORD * _WORD}"] >> (week % _WORD)) & 1).sum() for week in range(weeks)]
-    return persons.group_by("account_id").agg(active_users=ibis.array([each.fill_null(0) for each in counts]))
+    arrays = persons.group_by("account_id").agg(users=ibis.array([each.fill_null(0) for each in counts]))
+    rows = arrays.select("account_id", week=ibis.range(weeks).unnest(), active_users=arrays["users"].unnest())
+    return rows.filter(rows["active_users"] > 0)
 
 
 def _used(history: History, moment: Moment, first: date, weeks: int) -> tuple[ir.Table, ir.IntegerValue]:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.catalogue import Feature
+from features.catalogue import Family, Feature
 
 __all__ = ["RISK", "Drift", "drifts", "reference_of"]
 
@@ -59,9 +59,12 @@ class Drift:
 def reference_of(frame: pd.DataFrame, features: Sequence[Feature], risk: Floats) -> dict[str, Any]:
     """What `drifts` compares with later, in values that JSON can hold: tenths and counts, no account.
 
-    `frame` has one row an account with a column for each feature, `risk` (rows,) what the model says of them.
+    `frame` has one row an account with a column for each feature, `risk` (rows,) what the model says of them. Features
+    of the market are left out: all accounts of a segment share one value, so that it moves for all of them at once, and
+    draws of single accounts do not tell how far by chance.
     """
-    columns = {feature.name: (frame[feature.name], feature.kind) for feature in features}
+    own = [feature for feature in features if feature.family is not Family.MARKET]
+    columns = {feature.name: (frame[feature.name], feature.kind) for feature in own}
     columns[RISK] = (pd.Series(risk), "number")
     return {name: _counted(column, kind) for name, (column, kind) in columns.items()}
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.collected import collect
 from pipeline.run_log import open_log
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 
 settings = read_settings(Path(os.environ.get("CHURN_CONFIG", "churn.toml")))
 with open_log(quiet=True) as log:

@@ -19,7 +19,7 @@ from pipeline.collected import collect
 from pipeline.fitted import measure
 from pipeline.papers import setting_of
 from pipeline.run_log import open_log
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 
 settings = read_settings(Path(os.environ.get("CHURN_CONFIG", "churn.toml")))
 with open_log(quiet=True) as log:

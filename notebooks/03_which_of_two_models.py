@@ -17,7 +17,7 @@ from pipeline.collected import collect
 from pipeline.contest import contest, incumbent
 from pipeline.fitted import Fitted, learned, measure
 from pipeline.run_log import open_log
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 
 settings, version = read_settings(Path(os.environ.get("CHURN_CONFIG", "churn.toml"))), os.environ.get("VERSION")
 with open_log(quiet=True) as log:

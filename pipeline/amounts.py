@@ -1,11 +1,24 @@
 """Amounts as people say them, in English and in Chinese: counts, shares, dates, lengths of time, odds."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any, Final, Literal
 
-__all__ = ["FINER", "LANGUAGES", "STYLES", "Language", "Style", "money_word", "plain_odds", "whole"]
+__all__ = [
+    "FINER",
+    "LANGUAGES",
+    "STYLES",
+    "Language",
+    "Style",
+    "money_word",
+    "percent",
+    "plain_day",
+    "plain_odds",
+    "whole",
+]
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
@@ -46,6 +59,16 @@ def _percent(value: Any, as_of: date, language: Language) -> str:
     return _count(100 * value, as_of, language) + {"en": " %", "zh": "%"}[language]
 
 
+def percent(share: float, language: Language) -> str:
+    """A share as axes and borders have it, below 10 % with a decimal, for there a half of one is much.
+
+    >>> percent(0.095, "en"), percent(0.174, "en"), percent(0.02, "zh"), percent(0.004, "en")
+    ('9.5 %', '17 %', '2%', '0.4 %')
+    """
+    finely = f"{_rounded(100 * share, 1):.1f}".removesuffix(".0") if share < 0.0995 else f"{whole(100 * share)}"
+    return finely + {"en": " %", "zh": "%"}[language]
+
+
 def _change(value: Any, as_of: date, language: Language) -> str:
     """How far below or above its usual level something is, as a share of it."""
     if abs(value) < 0.005:
@@ -84,7 +107,12 @@ def _part(value: Any, _: date, language: Language) -> str:
     return chinese if language == "zh" else english
 
 
-def _day(day: date, as_of: date, language: Language) -> str:
+def plain_day(day: date, as_of: date, language: Language) -> str:
+    """A day as people write it, with its year where that is another than the night's.
+
+    >>> plain_day(date(2026, 11, 23), date(2026, 11, 2), "en"), plain_day(date(2027, 1, 9), date(2026, 11, 2), "zh")
+    ('23 November', '2027 年 1 月 9 日')
+    """
     same_year = day.year == as_of.year
     if language == "zh":
         return ("" if same_year else f"{day.year} 年 ") + f"{day.month} 月 {day.day} 日"
@@ -92,11 +120,11 @@ def _day(day: date, as_of: date, language: Language) -> str:
 
 
 def _ahead(value: Any, as_of: date, language: Language) -> str:
-    return _day(as_of + timedelta(days=whole(value)), as_of, language)
+    return plain_day(as_of + timedelta(days=whole(value)), as_of, language)
 
 
 def _ago(value: Any, as_of: date, language: Language) -> str:
-    return _day(as_of - timedelta(days=whole(value)), as_of, language)
+    return plain_day(as_of - timedelta(days=whole(value)), as_of, language)
 
 
 def _length(value: Any, _: date, language: Language) -> str:
@@ -167,10 +195,12 @@ def money_word(definition: str | None) -> str:
     return "orders" if definition == "inactivity" else "MRR"
 
 
-_ODDS: Final = (
-    *((1, n) for n in range(100, 1, -1)),
-    *((2, 5), (3, 5), (2, 3), (3, 4), (4, 5), (9, 10)),
+_ODDS: Final = sorted(
+    [*((1, n) for n in range(100, 1, -1)), (2, 5), (3, 5), (2, 3), (3, 4), (4, 5), (9, 10)],
+    key=lambda odds: odds[0] / odds[1],
 )
+_BETWEEN_ODDS: Final = [(a / b + c / d) / 2 for (a, b), (c, d) in pairwise(_ODDS)]
+"""Where one is as near as the next."""
 
 
 def plain_odds(risk: float, language: Language = "en") -> str:
@@ -187,5 +217,5 @@ def plain_odds(risk: float, language: Language = "en") -> str:
         return {"en": "fewer than 1 in 100", "zh": "每 100 家不到 1 家"}[language]
     if risk > 0.95:
         return {"en": "more than 9 in 10", "zh": "每 10 家有 9 家以上"}[language]
-    few, many = min(_ODDS, key=lambda odds: abs(risk - odds[0] / odds[1]))
+    few, many = _ODDS[bisect_left(_BETWEEN_ODDS, risk)]
     return {"en": f"{few} in {many}", "zh": f"每 {many} 家有 {few} 家"}[language]

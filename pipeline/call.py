@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from pipeline.ending import interruptible
+from pipeline.ending import Told, interruptible
 from pipeline.errors import ExpectedError, RefusedError, UsageError
 from pipeline.glossary import GLOSSARY
 
@@ -40,7 +40,7 @@ class Call:
     @property
     def settings(self) -> "Settings":
         """The settings, read anew."""
-        from pipeline.settings import read_settings
+        from pipeline.settings_file import read_settings
 
         return read_settings(self.config)
 
@@ -101,9 +101,13 @@ def _told(as_json: bool) -> Iterator[None]:
         _fail(str(error), error.exit_status, as_json)
     except MemoryError:
         _fail("Out of memory. Lower [engine] memory_limit or threads, or give the machine more.", 1, as_json)
+    except Told as told:
+        _fail(str(told), 1, as_json)
     except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # of which DuckDB makes another error
-            _fail("Interrupted.", 1, as_json)
+        # DuckDB makes another error of it, and what is given back on the way out may fail.
+        for behind in (error.__cause__, error.__context__):
+            if isinstance(behind, Told):
+                _fail(str(behind), 1, as_json)
         message, status = _known(error)
         if message is None:
             raise

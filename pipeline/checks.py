@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from features.contract import CONTRACT, RECORDED_AT, Rule, Severity, Table, required_tables
 from pipeline.casts import cast
+from pipeline.deliveries import delivered_amiss
 from pipeline.errors import RefusedError
 from pipeline.habits import suspicious_habits
 from pipeline.our_names import Unreadable
@@ -45,9 +46,7 @@ def check_contract(opened: Opened, settings: Settings) -> list[Violation]:
     found = [_unreadable(reason) for reason in opened.unreadable]
     for name, raw in opened.raw.items():
         found += _check_table(opened, CONTRACT[name], raw, settings)
-    found += _notice_unknown(opened, settings)
-    found += _delivered_twice(opened)
-    found += _events_delivered_again(opened)
+    found += delivered_amiss(opened, settings)
     if not found or all(violation.severity is Severity.WARN for violation in found):
         found += suspicious_habits(opened, settings)
     return sorted(found, key=lambda violation: violation.severity is Severity.WARN)
@@ -69,43 +68,6 @@ def refuse_fatal(violations: Iterable[Violation]) -> None:
             "\n\n".join([begin, *(each.told(by_example=by_example) for each in fatal)]) for by_example in (True, False)
         )
         raise RefusedError(told, kept)
-
-
-def _notice_unknown(opened: Opened, settings: Settings) -> Iterator[Violation]:
-    """Where notice is the event, a table without it holds no departure at all, and that must not pass for loyalty."""
-    terms = opened.raw.get("subscriptions")
-    if settings.churn.event == "notice" and terms is not None and "notice_on" not in terms.columns:
-        rule = 'is needed by [churn] event = "notice", and the column is missing'
-        remedy = 'Bring the column, map it in [data.columns.subscriptions], or set event = "ended".'
-        yield Violation("subscriptions", "notice_on", rule, None, None, (), remedy, Severity.FATAL)
-
-
-def _delivered_twice(opened: Opened) -> Iterator[Violation]:
-    """Rows that are the same in every column; of accounts, a key that stands twice is refused already."""
-    for name, copies in opened.repeated.items():
-        if copies and name != "accounts":
-            rows = int(opened.raw[name].count().execute())
-            key, rule = CONTRACT[name].key, "has rows that stand twice, the same in every column"
-            yield Violation(name, key, rule, copies, rows, (), "Each counts once.", Severity.WARN)
-
-
-def _events_delivered_again(opened: Opened) -> Iterator[Violation]:
-    """Rows of use under an `event_id` that had come before: `features/versions.py` counts the first alone."""
-    usage = opened.tables.get("usage")
-    if usage is None or "event_id" not in usage.columns:
-        return
-    named = usage.filter(usage["event_id"].notnull()).group_by("event_id").agg(n=ibis._.count())
-    again = named.filter(named["n"] > 1)
-    surplus = int(again.aggregate(n=(again["n"] - 1).sum().fill_null(0)).execute()["n"].iloc[0])
-    if surplus:
-        examples = tuple(again.order_by("event_id").limit(_EXAMPLES).execute()["event_id"])
-        rows = int(usage.count().execute())
-        remedy = (
-            "Each event counts once, as it first arrived. If they are different events, event_id does not name them: "
-            "map another column in [data.columns.usage], or leave it out in a sql source."
-        )
-        rule = "stands on more than one row"
-        yield Violation("usage", "event_id", rule, surplus, rows, examples, remedy, Severity.WARN)
 
 
 def _unreadable(reason: Unreadable) -> Violation:

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from pipeline.call import CommandGroup, config_option, json_option
-from pipeline.commands import every_month, every_night, keeping, start, when_wrong
+from pipeline.commands import console, every_month, every_night, keeping, plays, start, when_wrong
 
 __all__ = ["main"]
 
@@ -18,8 +18,10 @@ _SECTIONS: Final[Mapping[str, tuple[click.Command, ...]]] = {
         every_night.digest,
         every_night.export,
         every_night.explain,
+        plays.plays,
         every_night.backfill,
     ),
+    "The console": (console.console, console.user, console.token),
     "Every month": (
         every_month.train,
         every_month.backtest,

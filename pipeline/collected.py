@@ -67,7 +67,6 @@ def collect(settings: Settings, as_of: date | None, log: RunLog) -> Collected:
         When the contract is broken, the tables end too early, or nobody is or was a customer.
     """
     today = settings.today(as_of)
-    log.step("read and check the tables")
     opened = open_sources(settings, log)
     try:
         violations = check_contract(opened, settings)

@@ -13,15 +13,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 from weakref import WeakSet
 
 from pipeline.errors import FailedError
 
-__all__ = ["Ended", "Told", "Watch", "endable", "ends_queries_of", "interruptible"]
+__all__ = ["Ended", "Told", "Watch", "endable", "ends_queries_of", "in_one_piece", "interruptible"]
 
 GRACE_SECONDS: Final = 5.0
 """How long the way out may take before the process ends without it."""
+
+PATIENCE_SECONDS: Final = 1.5
+"""How long what is done in one piece may go on after a signal."""
 
 LAST_SECONDS: Final = 3.0
 """How long that may take which is done at last."""
@@ -62,27 +65,72 @@ def _end_queries() -> None:
             engine.interrupt()
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C in what is done here ends queries, too.
+class _Piece:
+    """What the main thread does in one piece: how many blocks of it are open, and who was told meanwhile."""
 
-    Only where Python would have raised `KeyboardInterrupt`: in the main thread, and not where a shell that put this in
-    the background has Ctrl-C ignored.
-    """
+    def __init__(self) -> None:
+        self.depth = 0
+        self.told: Told | None = None
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def tell(self, told: Told) -> None:
+        """Raise it, where something is done in one piece at its end or when the patience is over."""
+        self.told = told
+        if self.depth == 0:
+            self.lead_out()
+        signal.signal(signal.SIGALRM, lambda *_: self.lead_out())
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
+
+    def lead_out(self) -> NoReturn:
+        """Raise what was told."""
+        told, self.told = self.told or Told(), None
+        signal.setitimer(signal.ITIMER_REAL, 0)
         _end_queries()
-        signal.default_int_handler(number, frame)
+        raise told
 
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+
+_PIECE: Final = _Piece()
+
+
+@contextmanager
+def in_one_piece() -> Iterator[None]:
+    """Let a signal raise when this has been done, unless it takes long; for what is short and must not be half done.
+
+    A signal raises between any two steps of the interpreter: as when a transaction has begun and nobody who would end
+    it knows of it. SQLite has one writer, and the next one would wait for that transaction.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, interrupt)
+    _PIECE.depth += 1
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _PIECE.depth -= 1
+        if _PIECE.depth == 0 and _PIECE.told is not None:
+            _PIECE.lead_out()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM in what is done here end queries, too, and lead out; a second one ends the process.
+
+    Only in the main thread, and not where a signal is ignored, as Ctrl-C is where a shell put this in the background.
+    """
+    defaults: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        _PIECE.tell(Told("Interrupted." if number == signal.SIGINT else "Ended by SIGTERM."))
+
+    is_main = threading.current_thread() is threading.main_thread()
+    heard = {each: was for each, was in defaults.items() if is_main and signal.getsignal(each) is was}
+    for each in heard:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each, was in heard.items():
+            signal.signal(each, was)
 
 
 @contextmanager
@@ -141,8 +189,7 @@ class Watch:
         for each in self._causes:
             signal.signal(each, signal.SIG_IGN)
         self.told = Told(self._message(number))
-        _end_queries()
-        raise self.told
+        _PIECE.tell(self.told)
 
     def over(self) -> None:
         """Nothing is left to be watched."""

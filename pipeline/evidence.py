@@ -16,7 +16,7 @@ import pyarrow as pa
 from ibis.util import gen_name
 
 from features.cohort import terms
-from features.evidence import changes, excerpt, renewed, tickets, use_by_week, users_by_week, visit_days, visits_by_week
+from features.evidence import changes, excerpt, renewed, tickets, use_by_week, visit_days, visits_by_week
 from features.outages import Coverage
 from features.timeline import Moment
 from features.versions import History
@@ -33,8 +33,12 @@ MOST_HAPPENED: Final = 12
 
 _BLOCK: Final = timedelta(weeks=WEEKS_A_BLOCK)
 _PART_ACCOUNTS: Final = 2_000  # each is written in one transaction
+_READ_AT_ONCE: Final = 20_000  # accounts, for to ask the engine takes a while however little is asked
 _ROWS_AT_ONCE: Final = 20_000_000
 """Rows of use that are added up by account and week in one go: what is kept for that grows with them."""
+
+_SMALL: Final = {"active_days": "int8", "active_users": "int32"}
+"""What is kept of use is most of what is kept: a row an account and week."""
 
 _Keep = Callable[[ir.Table], ir.Table]
 
@@ -45,13 +49,15 @@ def evidence(
     account_ids: Sequence[str],
     page_groups: Mapping[str, Sequence[str]],
     covered: Coverage,
+    peers: Sequence[Mapping[str, Any]] = (),
     *,
     excerpts: bool,
     part_accounts: int = _PART_ACCOUNTS,
 ) -> Evidence:
     """The evidence of these accounts, which are sorted by their ids, as known at the moment.
 
-    `excerpts` says whether the beginnings of tickets' texts may be kept.
+    `peers` are the middle values that they are held against; `excerpts` says whether the beginnings of tickets' texts
+    may be kept.
     """
     yesterday = moment.as_of - timedelta(days=1)
     last_week = week_of(yesterday)
@@ -60,26 +66,30 @@ def evidence(
     first = monday(first_block * WEEKS_A_BLOCK)
     groups = page_groups if "page_visits" in past.tables else {}
     with _keeping(past.tables["accounts"].get_backend()) as keep:
-        numbers = pa.table({"account_id": pa.array(account_ids, pa.string()), "number": np.arange(len(account_ids))})
+        numbers = pa.table(
+            {"account_id": pa.array(account_ids, pa.string()), "number": np.arange(len(account_ids), dtype=np.int32)}
+        )
         accounts = keep(ibis.memtable(numbers))
         visited = keep(visit_days(past, moment, first, groups)) if groups else None
-        weekly = list(_weekly(past, moment, first, visited, groups, keep))
+        weekly = [
+            (keep(_numbered(rows, accounts)), names) for rows, names in _weekly(past, moment, first, visited, groups)
+        ]
         told = list(_told(past, moment, first, visited, accounts, keep, excerpts=excerpts))
         series = list(dict.fromkeys(name for _, names in weekly for name in names))
         about = {"series": series, "first_week": last_week - WEEKS + 1, "last_week": last_week}
-        by_number = [(keep(_numbered(rows, accounts)), names) for rows, names in weekly]
         happened = keep(_numbered(_together(told), accounts)) if told else None
         blocks = range(first_block, last_week // WEEKS_A_BLOCK + 1)
         parts = (
-            _part(account_ids, here, by_number, series, happened, blocks)
-            for here in _neighbours(len(account_ids), part_accounts)
+            part
+            for here in _neighbours(range(len(account_ids)), _READ_AT_ONCE)
+            for part in _parts(account_ids, here, weekly, series, happened, blocks, part_accounts)
         )
-        return Evidence(about | _recorded(covered, moment), parts)
+        return Evidence(about | _recorded(covered, moment) | {"peers": list(peers)}, parts)
 
 
-def _neighbours(accounts: int, at_once: int) -> Iterator[range]:
+def _neighbours(accounts: range, at_once: int) -> Iterator[range]:
     """The numbers of the accounts, so many at once."""
-    return (range(start, min(start + at_once, accounts)) for start in range(0, accounts, at_once))
+    return (accounts[start : start + at_once] for start in range(0, len(accounts), at_once))
 
 
 @contextmanager
@@ -105,17 +115,16 @@ def _weekly(
     first: date,
     visited: ir.Table | None,
     groups: Mapping[str, Sequence[str]],
-    keep: _Keep,
 ) -> Iterator[tuple[ir.Table, list[str]]]:
     """Each source by account and week, those of use in as many pieces as memory asks for, with its series' names."""
     weeks = range(-(-(moment.as_of - first).days // 7))
     if "usage" in past.tables:
+        names = ["usage", "active_days", *(["active_users"] if past.has("usage.user_id") else [])]
         at_once = max(1, len(weeks) * _ROWS_AT_ONCE // max(1, int(past.tables["usage"].count().execute())))
         for start in weeks[::at_once]:
             rows = use_by_week(past, moment, first + timedelta(weeks=start), min(at_once, len(weeks) - start))
-            yield keep(rows.mutate(week=rows["week"] + start)), ["usage", "active_days"]
-    if past.has("usage.user_id"):
-        yield users_by_week(past, moment, first, len(weeks)), ["active_users"]
+            small = {name: rows[name].cast(kind) for name, kind in _SMALL.items() if name in names}
+            yield rows.mutate(week=(rows["week"] + start).cast("int16"), **small), names
     if visited is not None:
         yield visits_by_week(visited, first, groups), [f"{group}_visits" for group in groups]
 
@@ -185,38 +194,39 @@ def _numbered(rows: ir.Table, accounts: ir.Table) -> ir.Table:
     return accounts.join(rows, "account_id").drop("account_id").order_by("number")
 
 
-def _part(
+def _parts(
     account_ids: Sequence[str],
-    here: range,
+    there: range,
     weekly: list[tuple[ir.Table, list[str]]],
     series: list[str],
     happened: ir.Table | None,
     blocks: range,
-) -> Part:
-    """The evidence of the accounts of these numbers."""
-    values = np.zeros((len(here), len(blocks), len(series), WEEKS_A_BLOCK), np.int64)
+    part_accounts: int,
+) -> Iterator[Part]:
+    """The evidence of the accounts of these numbers, in parts."""
+    values = np.zeros((len(there), len(blocks), len(series), WEEKS_A_BLOCK), np.int64)
     for rows, names in weekly:
-        columns = {name: column.to_numpy() for name, column in zip(rows.columns, _between(rows, here), strict=True)}
-        number = columns["number"] - here.start
-        if "week" not in columns:  # all weeks of an account in one row
-            every = [np.stack(columns.pop(name)) for name in names]
-            weeks = every[0].shape[1]
-            columns |= {name: each.ravel() for name, each in zip(names, every, strict=True)}
-            columns["week"], number = np.tile(np.arange(weeks), len(number)), np.repeat(number, weeks)
+        columns = {name: column.to_numpy() for name, column in zip(rows.columns, _between(rows, there), strict=True)}
         block, week = np.divmod(columns["week"], WEEKS_A_BLOCK)
         for name in names:
             steps = columns[name] if name == "usage" else columns[name].astype(np.int64) * STEP
-            values[number, block, series.index(name), week] = steps
-    contents: dict[tuple[str, str, int], bytes] = {}
-    for place, block_number in enumerate(blocks):
-        there = values[:, place].any(axis=(1, 2))
-        ids = (account_ids[here.start + number] for number in np.flatnonzero(there).tolist())
-        packed = pack(values[there, place])
-        contents |= {(each, "weeks", block_number): content for each, content in zip(ids, packed, strict=True)}
+            values[columns["number"] - there.start, block, series.index(name), week] = steps
+    told: dict[int, dict[tuple[str, str, int], bytes]] = {}
     if happened is not None:
-        for number, place, text in zip(*(column.to_pylist() for column in _between(happened, here)), strict=True):
-            contents[account_ids[number], "events", blocks[place]] = text.encode()
-    return Part(None if here.stop == len(account_ids) else account_ids[here.stop - 1], contents)
+        for number, place, text in zip(*(column.to_pylist() for column in _between(happened, there)), strict=True):
+            told.setdefault(number, {})[account_ids[number], "events", blocks[place]] = text.encode()
+    for here in _neighbours(there, part_accounts):
+        contents: dict[tuple[str, str, int], bytes] = {}
+        for place, block_number in enumerate(blocks):
+            of_block = values[here.start - there.start : here.stop - there.start, place]
+            used = np.flatnonzero(of_block.any(axis=(1, 2)))
+            ids = (account_ids[here[number]] for number in used.tolist())
+            contents |= {
+                (each, "weeks", block_number): packed for each, packed in zip(ids, pack(of_block[used]), strict=True)
+            }
+        for number in here:
+            contents |= told.get(number, {})
+        yield Part(None if here.stop == len(account_ids) else account_ids[here.stop - 1], contents)
 
 
 def _between(rows: ir.Table, here: range) -> list[pa.ChunkedArray]:

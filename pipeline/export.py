@@ -1,50 +1,27 @@
 """The published night as a file, for a CRM or a spreadsheet: one whole night, a row for each active account."""
 
-import csv
-import io
-import json
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import IO, Final, Literal
 
 from sqlalchemy import Engine, make_url
 
 from pipeline.amounts import Language
 from pipeline.errors import UsageError
+from pipeline.exported import COLUMNS, Row, as_json, csv_lines, exported
 from pipeline.files import find, is_named, matches
 from pipeline.people.connection import beside
 from pipeline.settings import Settings
-from pipeline.skill import by_rules
 from pipeline.store.connection import reading
-from pipeline.store.nights import AccountNight, Night, book, catalogue, published
+from pipeline.store.nights import book, catalogue, published
 from pipeline.whole_file import partial_file, told_plainly, whole_file
-from pipeline.wording import all_sentences
 
 __all__ = ["COLUMNS", "FORMATS", "Format", "export_night", "refuse_destination", "refuse_place"]
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet", "jsonl")
-
-COLUMNS: Final = (
-    "account_id",
-    "as_of",
-    "risk",
-    "band",
-    "state",
-    "mrr",
-    "value_at_risk",
-    "rank",
-    "owner",
-    "model_version",
-    "base_log_odds",
-    "log_odds",
-    "reasons",
-    "families",
-)
 
 _PARQUET_TYPES: Final = {
     "as_of": "date32",
@@ -52,8 +29,6 @@ _PARQUET_TYPES: Final = {
     **dict.fromkeys(("risk", "mrr", "value_at_risk", "base_log_odds", "log_odds"), "float64"),
 }
 _PARQUET_ROWS: Final = 50_000
-
-Row = dict[str, Any]
 
 
 def export_night(
@@ -97,7 +72,7 @@ def export_night(
     with reading(engine) as connection:
         of = published(connection, as_of)
         features = catalogue(connection, of)["features"]
-        rows = (_row(each, of, features, language) for each in book(connection, of) if each.state != "lapsed")
+        rows = (exported(each, of, features, language) for each in book(connection, of) if each.state != "lapsed")
         with whole_file(path) as file:
             return _WRITERS[chosen](file, rows)
 
@@ -178,77 +153,22 @@ def _chosen_format(path: Path, format: Format | None) -> Format:
     )
 
 
-def _row(account: AccountNight, of: Night, features: Mapping[str, Any], language: Language) -> Row:
-    numbers = by_rules(of.headline) is None
-    return {
-        "account_id": account.account_id,
-        "as_of": of.as_of,
-        "risk": account.risk if numbers else None,
-        "band": account.band,
-        "state": account.state,
-        "mrr": account.mrr,
-        "value_at_risk": account.value_at_risk if numbers else None,
-        "rank": account.rank,
-        "owner": account.owner,
-        "model_version": of.model_version,
-        "base_log_odds": account.base_log_odds,
-        "log_odds": account.log_odds,
-        "reasons": _reasons(account, of.as_of, features, language),
-        "families": dict(account.families),
-    }
-
-
-def _reasons(account: AccountNight, as_of: date, features: Mapping[str, Any], language: Language) -> list[Row]:
-    """The reasons with words, each fact said once, closed by the rest. Without a score there are none."""
-    if not account.reasons:
-        return []
-    told = all_sentences(account.reasons, features, account.facts, as_of, language)
-    words = {each.feature: each.text for each in told}
-    named: list[Row] = []
-    rest: list[float] = []
-    for reason in account.reasons:
-        if reason["feature"] not in features or reason["contradicts"]:
-            rest.append(reason["contribution"])
-            continue
-        about = {key: reason[key] for key in ("family", "feature", "value", "contribution")}
-        named.append({**about, "words": words.get(reason["feature"])})
-    return [*named, {"family": "other", "feature": "rest", "contribution": math.fsum(rest)}]
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Formats
 
 
 def _write_csv(file: IO[bytes], rows: Iterator[Row]) -> int:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    count = 0
-    for row in rows:
-        nested = {name: _json(row[name]) for name in ("reasons", "families")}
-        plain = {**row, **nested, "as_of": row["as_of"].isoformat()}
-        writer.writerow([_cell(plain[name]) for name in COLUMNS])
+    count = -1  # the names of the columns are no row
+    for line in csv_lines(rows):
+        file.write(line)
         count += 1
-    text.detach()  # flushes, and leaves the file open
     return count
-
-
-_FORMULA: Final = re.compile(r"[=+\-@\t\r\n]")
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
-        return f"'{value}"
-    return value if isinstance(value, str) else repr(value)
 
 
 def _write_jsonl(file: IO[bytes], rows: Iterator[Row]) -> int:
     count = 0
     for row in rows:
-        line = _json({**row, "as_of": row["as_of"].isoformat()})
+        line = as_json({**row, "as_of": row["as_of"].isoformat()})
         file.write(f"{line}\n".encode())
         count += 1
     return count
@@ -262,7 +182,7 @@ def _write_parquet(file: IO[bytes], rows: Iterator[Row]) -> int:
     count = 0
     with pq.ParquetWriter(file, schema) as writer:
         while batch := list(islice(rows, _PARQUET_ROWS)):
-            plain = [{**row, **{name: _json(row[name]) for name in ("reasons", "families")}} for row in batch]
+            plain = [{**row, **{name: as_json(row[name]) for name in ("reasons", "families")}} for row in batch]
             writer.write_table(pa.Table.from_pylist(plain, schema=schema))
             count += len(batch)
     return count
@@ -273,7 +193,3 @@ _WRITERS: Final[Mapping[Format, Callable[[IO[bytes], Iterator[Row]], int]]] = {
     "parquet": _write_parquet,
     "jsonl": _write_jsonl,
 }
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -106,7 +106,7 @@ def forget(settings: Settings, account_id: str, now: datetime, note: Callable[[s
         with writing(people) as connection:
             pseudonym = remember(connection, account_id, now)
         if _is_there(published):
-            with leased(published, note) as lease:
+            with leased(published, note, command="forget") as lease:
                 inputs = _erase_inputs(lease, account_id, pseudonym)
                 scores, details = _erase_rows(lease, account_id, pseudonym)
         with writing(people) as connection:

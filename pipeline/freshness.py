@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -17,7 +17,16 @@ from pipeline.errors import RefusedError
 from pipeline.sections import WATCHED, Action
 from pipeline.violation import Violation
 
-__all__ = ["blind_days", "is_stale", "lost_days", "outages", "refuse_stale", "stale_tables", "usual_gap"]
+__all__ = [
+    "blind_days",
+    "is_stale",
+    "lost_days",
+    "outages",
+    "refuse_stale",
+    "sources_of",
+    "stale_tables",
+    "usual_gap",
+]
 
 _WINDOW_DAYS: Final = 56
 _LEAST_DAYS: Final = 3
@@ -35,7 +44,7 @@ def stale_tables(past: History, moment: Moment, covered: Coverage, fatal: Sequen
     """
     found = []
     for name in WATCHED:
-        days = covered.days(name, moment) if name in COUNTED else _days_with_rows(past, name, moment)
+        days = _days(past, covered, name, moment)
         if days and is_stale(days, moment.as_of):
             found.append(_violation(name, days, moment.as_of, Severity.FATAL if name in fatal else Severity.WARN))
     return found
@@ -67,6 +76,27 @@ def blind_days(covered: Coverage, moment: Moment) -> dict[str, tuple[date, date]
         if any(not recorded.covers(0, days) for days in range(1, min(_RECENT_DAYS, recorded.first + 1) + 1)):
             ages = [age for age in recorded.lost if age < _RECENT_DAYS]
             found[name] = (moment.as_of - timedelta(days=ages[-1] + 1), moment.as_of - timedelta(days=ages[0] + 1))
+    return found
+
+
+def sources_of(past: History, moment: Moment, covered: Coverage, customers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """How each source stood, as plain data for who reads the night later.
+
+    `until` is the last day with a row, None without any; `is_late` that a table is stale, `out` the first and the last
+    of the days that were lost lately (`blind_days`). Of what is late or out, `touched` is the share of the customers
+    that have rows in it.
+    """
+    found, out = {}, blind_days(covered, moment)
+    for name in WATCHED:
+        if name in past.tables:
+            days = _days(past, covered, name, moment)
+            is_late = bool(days) and is_stale(days, moment.as_of)
+            found[name] = {
+                "until": str(days[-1]) if days else None,
+                "is_late": is_late,
+                "out": [str(day) for day in out[name]] if name in out else None,
+                "touched": _touched(past, moment, name, customers) if is_late or name in out else None,
+            }
     return found
 
 
@@ -145,6 +175,10 @@ def is_stale(days: Sequence[date], as_of: date) -> bool:
     True
     """
     return (as_of - days[-1]).days > max(_LEAST_DAYS, 2 * usual_gap(days))
+
+
+def _days(past: History, covered: Coverage, name: str, moment: Moment) -> list[date]:
+    return covered.days(name, moment) if name in COUNTED else _days_with_rows(past, name, moment)
 
 
 def _days_with_rows(past: History, name: str, moment: Moment) -> list[date]:

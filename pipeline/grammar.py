@@ -33,9 +33,17 @@ from typing import Final, NamedTuple
 
 from pipeline.amounts import FINER, STYLES, Language, Style
 
-__all__ = ["Value", "can_be_said", "named_in", "told", "written"]
+__all__ = ["Figure", "Value", "can_be_said", "figures_in", "named_in", "told", "written"]
 
 Value = float | str | None
+
+
+class Figure(NamedTuple):
+    """A value that a pattern gives: of which feature, in which style, and of which feature it is held against."""
+
+    name: str
+    style: str
+    against: str | None
 
 
 class _Piece(NamedTuple):
@@ -61,6 +69,16 @@ def named_in(pattern: str) -> frozenset[str]:
     ['a', 'b']
     """
     return frozenset(piece.name for piece in _pieces(pattern) if piece.name)
+
+
+@cache
+def figures_in(pattern: str) -> tuple[Figure, ...]:
+    """The values that a pattern gives, in its order, those of its clauses among them.
+
+    >>> [tuple(figure) for figure in figures_in("{a:n} days[; {b:d against a} is normal].")]
+    [('a', 'n', None), ('b', 'd', 'a')]
+    """
+    return tuple(Figure(piece.name, piece.style, piece.other or None) for piece in _pieces(pattern) if piece.name)
 
 
 _CLAUSE: Final = re.compile(r"\[([^][]*{[^][]*)\]")

@@ -18,11 +18,14 @@ from pipeline.amounts import STYLES
 from pipeline.errors import ExpectedError, FailedError, StoreMissing, UsageError
 from pipeline.files import find
 from pipeline.ledger import LastRun, last_run
+from pipeline.night_age import night_age
 from pipeline.people.backup import last_backup
 from pipeline.people.connection import connect as connect_people
 from pipeline.people.schema import PEOPLE_STORE
+from pipeline.run_log import RunLog
 from pipeline.sections import SqlSource
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import open_sources
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import Night, night
@@ -84,24 +87,28 @@ class Health:
         }
 
 
-def examine(config: Path, max_age: str | None, now: datetime) -> Health:
-    """Look at everything a night needs, and go on after each failure.
+def examine(config: Path, max_age: str | None, now: datetime, log: RunLog | None = None) -> Health:
+    """Look at everything a night needs, and go on after each failure. The log tells what is being looked at.
 
     `max_age` such as "26h" makes it an illness when the last night was published longer ago, or when it could have
     started longer ago: a run that publishes the same old night again and again is no better than none.
     """
-    oldest = _hours(max_age)
+    oldest, log = _hours(max_age), log or RunLog("examine")
     findings = [Finding("installed", True, _installed())]
     try:
         settings = read_settings(config)
     except UsageError as error:
         return Health((*findings, Finding("settings", False, str(error))))
     findings.append(Finding("settings", True, str(config)))
+    log.step("look at the tables")
     findings += [_tables(settings)] if settings.data.connection is None else _warehouse(settings, now)
     if settings.sentiment.model:
+        log.step("look at the model for texts")
         findings.append(_scorer(settings))
-    findings += [_champion(settings), *_place(settings), *_store(settings, oldest, now)]
-    findings += [*_people(settings, now), _disk(settings)]
+    log.step("look at the champion")
+    findings.append(_champion(settings))
+    log.step("look at the stores")
+    findings += [*_place(settings), *_store(settings, oldest, now), *_people(settings, now), _disk(settings)]
     return Health(tuple(findings))
 
 
@@ -250,12 +257,9 @@ def _night(shown: Night, settings: Settings, oldest: timedelta | None, now: date
         f"night of {shown.as_of} ({_told(started)} since it could start), {shown.accounts:,} accounts, published "
         f"{_told(published)} ago"
     )
-    # The demo's last night lies where its tables end, whatever the clock says.
-    is_demo = shown.headline["demo"]
-    age = published if is_demo else max(published, started)
     if oldest is not None:
-        seen += f"; judged by {_measure(is_demo, settings.run.as_of)}"
-    if oldest is not None and age > oldest:
+        seen += f"; judged by {_measure(shown.headline['demo'], settings.run.as_of)}"
+    if oldest is not None and night_age(shown, now, settings.data.arrival_hours) > oldest:
         return Finding("store", False, f"{seen}: more than {oldest.total_seconds() / 3600:g} hours. Did the night run?")
     return Finding("store", True, seen)
 

@@ -6,10 +6,12 @@ There are no names, texts, e-mail addresses or ids of users in it.
 
 import io
 import json
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final, cast
 
+import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +25,7 @@ from features.versions import History
 from pipeline.store.nights import Night
 from pipeline.store.schema import INPUTS
 
-__all__ = ["EDITED", "Inputs", "inputs", "parts", "stored_inputs", "without_account"]
+__all__ = ["EDITED", "Inputs", "edited", "inputs", "stored_inputs", "without_account"]
 
 EDITED: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("segment", "industry", "country"),
@@ -46,45 +48,73 @@ _TYPES: Final = {
     "since": "date32",
     "last_day": "date32",
 }
-_PART_ROWS: Final = 50_000
+_IN_MEMORY: Final = 32 * 1024**2
 _ROWS_KNOWN: Final = b"rows_known"
 
 
-@dataclass(frozen=True)
 class Inputs:
-    """What was known of all accounts at a moment.
+    """What was known of all accounts at a moment, in files of neighbouring accounts.
+
+    They wait in a file without a name, which is gone with the process: by the time they are read the engine is closed,
+    and its memory free.
 
     Attributes
     ----------
-    frame
-        By `account_id`, ascending: `root_id`, `state`, `since`, `last_day`, `mrr`, the features under their names, and
-        the columns of `EDITED` as `table.column`, in text; those of several running terms are listed, in order.
     rows_known
         How many rows of each table were known; of a row that has versions, one.
     """
 
-    frame: pd.DataFrame
-    rows_known: Mapping[str, int]
+    def __init__(self, files: Iterable[bytes], rows_known: Mapping[str, int]) -> None:
+        self.rows_known = rows_known
+        self._spool = cast("IO[bytes]", SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115
+        weakref.finalize(self, self._spool.close)
+        self._lengths = [self._spool.write(content) for content in files]
+
+    def files(self) -> Iterator[bytes]:
+        """The files, as they are stored: Parquet."""
+        place = 0
+        for length in self._lengths:
+            self._spool.seek(place)
+            yield self._spool.read(length)
+            place += length
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """By `account_id`, ascending, file by file: `root_id`, `state`, `since`, `last_day`, `mrr`, the features under
+        their names, and the columns of `EDITED` as `table.column`, in text; those of several running terms are listed,
+        in order.
+        """
+        for content in self.files():
+            frame: pd.DataFrame = pq.read_table(io.BytesIO(content)).to_pandas()
+            yield frame.set_index("account_id")
+
+    def frame(self) -> pd.DataFrame:
+        """The same of all accounts, which takes the memory that this is there to spare."""
+        # A column that is empty in one file may have no type of its own there.
+        tables = [pq.read_table(io.BytesIO(content)) for content in self.files()]
+        frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        return frame.set_index("account_id")
 
 
-def inputs(past: History, moment: Moment, known: pd.DataFrame, recipe: Recipe) -> Inputs:
-    """What a night sees, where `known` are the accounts with their features as the night has computed them."""
+def inputs(past: History, moment: Moment, parts: Iterable[pd.DataFrame], recipe: Recipe) -> Inputs:
+    """What a night sees, where `parts` are the accounts with their features as the night has computed them."""
     kinds = {feature.name: "string" if feature.kind == "category" else "float64" for feature in recipe.features}
     types = _TYPES | {"mrr": "float64"} | kinds
-    frame = known[list(types)]
-    for edited in _edited(past, moment):
-        frame = frame.merge(edited, on="account_id", how="left")
-    schema = pa.schema([(name, types.get(name, "string")) for name in frame.columns])
-    # Through the types of the file, so that what is compared with a stored night has passed through the same.
-    typed = pa.Table.from_pandas(frame, schema, preserve_index=False).to_pandas()
     counted = {name: int(past.known(name, moment).count().execute()) for name in past.tables}
-    return Inputs(typed.set_index("account_id").sort_index(), counted)
+
+    def typed(part: pd.DataFrame) -> pa.Table:
+        further = [name for name in map(str, part) if "." in name and name.partition(".")[0] in EDITED]
+        schema = pa.schema([(name, types.get(name, "string")) for name in (*types, *further)])
+        rows = pa.Table.from_pandas(part[schema.names], schema, preserve_index=False)
+        return rows.replace_schema_metadata({_ROWS_KNOWN: json.dumps(counted)})
+
+    return Inputs((_written(typed(part)) for part in parts), counted)
 
 
-def _edited(past: History, moment: Moment) -> Iterator[pd.DataFrame]:
+def edited(past: History, moment: Moment) -> Iterator[ir.Table]:
+    """The columns of `EDITED` that there are, as `table.column`, by `account_id`."""
     accounts = past.known("accounts", moment)
     there = [name for name in EDITED["accounts"] if name in accounts.columns]
-    yield accounts.select("account_id", **{f"accounts.{name}": accounts[name] for name in there}).to_pandas()
+    yield accounts.select("account_id", **{f"accounts.{name}": accounts[name] for name in there})
     if "subscriptions" not in past.tables:
         return
     running = terms(past, moment)
@@ -94,14 +124,7 @@ def _edited(past: History, moment: Moment) -> Iterator[pd.DataFrame]:
         if name in running.columns:
             text = running[name].cast("string").re_replace(r"\.0$", "")
             listed[f"subscriptions.{name}"] = text.group_concat(", ", order_by=text)
-    yield running.group_by("account_id").agg(_terms=running.count(), **listed).drop("_terms").to_pandas()
-
-
-def parts(of: Inputs, rows: int = _PART_ROWS) -> Iterator[bytes]:
-    """The same as Parquet files of so many accounts each."""
-    for start in range(0, len(of.frame), rows):
-        table = pa.Table.from_pandas(of.frame.iloc[start : start + rows].reset_index(), preserve_index=False)
-        yield _written(table.replace_schema_metadata({_ROWS_KNOWN: json.dumps(dict(of.rows_known))}))
+    yield running.group_by("account_id").agg(_terms=running.count(), **listed).drop("_terms")
 
 
 def _written(table: pa.Table) -> bytes:
@@ -124,15 +147,14 @@ def without_account(part: bytes, account_id: str, pseudonym: str) -> bytes | Non
 
 def stored_inputs(connection: Connection, of: Night) -> Inputs | None:
     """What that night saw; None where it is kept no longer."""
-    wanted = select(INPUTS.c.content).where(INPUTS.c.run_id == of.run_id).order_by(INPUTS.c.part)
-    return _read(connection.execute(wanted).scalars())
-
-
-def _read(files: Iterable[bytes]) -> Inputs | None:
-    tables = [pq.read_table(io.BytesIO(content)) for content in files]
-    if not tables:
+    kept = INPUTS.c.run_id == of.run_id
+    first = connection.execute(select(INPUTS.c.content).where(kept).order_by(INPUTS.c.part).limit(1)).scalar()
+    if first is None:
         return None
-    rows_known: dict[str, Any] = json.loads(tables[0].schema.metadata[_ROWS_KNOWN])
-    # A column that is empty in one part has no type of its own there.
-    whole = pa.concat_tables(tables, promote_options="permissive")
-    return Inputs(whole.to_pandas().set_index("account_id"), rows_known)
+    about = pq.read_schema(io.BytesIO(first)).metadata
+    numbers = connection.execute(select(INPUTS.c.part).where(kept).order_by(INPUTS.c.part)).scalars().all()
+    files = (
+        connection.execute(select(INPUTS.c.content).where(kept, INPUTS.c.part == number)).scalar_one()
+        for number in numbers
+    )
+    return Inputs(files, json.loads(about[_ROWS_KNOWN]))

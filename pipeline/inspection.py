@@ -89,7 +89,6 @@ class Inspection:
 def inspect(settings: Settings, as_of: date | None, log: RunLog) -> Inspection:
     """Look at everything that a training or a night would read, and change nothing."""
     today = settings.today(as_of)
-    log.step("read and check the tables")
     opened = open_sources(settings, log)
     try:
         violations = tuple(check_contract(opened, settings))

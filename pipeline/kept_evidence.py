@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from pipeline.bulk import insert_columns
 from pipeline.packed_evidence import Evidence, Part
 from pipeline.store.connection import reading, retried
-from pipeline.store.evidence import SHOWN, seen_by, unpublished
+from pipeline.store.evidence import SHOWN, about_night, seen_by, unpublished
 from pipeline.store.lease import Lease
 from pipeline.store.packed_weeks import WEEKS_A_BLOCK, monday
 from pipeline.store.schema import EVIDENCE, EVIDENCE_NIGHTS, PUBLISHED
@@ -89,7 +89,7 @@ def _shown(connection: Connection, as_of: date, about: Any, here: ColumnElement[
     alike = [
         number
         for number, told in connection.execute(select(_NIGHT.number, _NIGHT.about))
-        if json.loads(told)["series"] == about["series"]
+        if about_night(told)["series"] == about["series"]
     ]
     rows = connection.execute(select(stored).where(stored.c.age == 1))
     return {
@@ -115,7 +115,7 @@ def _spare_the_next(lease: Lease, night: int, as_of: date) -> None:
         former = connection.execute(select(_NIGHT.number).where(_NIGHT.as_of == as_of, seen_by(as_of))).scalars().all()
     if following is None:
         return
-    about, it = json.loads(following["about"]), following["number"] == _NIGHT.number
+    about, it = about_night(following["about"]), following["number"] == _NIGHT.number
 
     def spare(here: ColumnElement[bool]) -> None:
         with lease.writing() as connection:
@@ -147,7 +147,7 @@ def clean_evidence(lease: Lease) -> None:
     hiding = [night for night in (*before, *kept[:1]) if night.state in {"kept", "passing"}]
     if not (dead or hiding):
         return
-    needed = json.loads(kept[0].about)["first_week"] // WEEKS_A_BLOCK if kept else 0
+    needed = about_night(kept[0].about)["first_week"] // WEEKS_A_BLOCK if kept else 0
     for here in _stretches(lease):
         retried(partial(_remove, lease, here, dead, needed, hiding, nights))
     with lease.writing() as connection:

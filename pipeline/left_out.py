@@ -45,9 +45,8 @@ def without(known: pd.DataFrame, gone: Forgotten) -> pd.DataFrame:
     return kept.assign(root_id=[gone.pseudonym(root_id) or root_id for root_id in kept["root_id"]])
 
 
-def left_out(known: pd.DataFrame, kept: pd.DataFrame, settings: Settings) -> str | None:
-    """What to say of accounts that were left out; None where none was."""
-    count = len(known) - len(kept)
+def left_out(count: int, settings: Settings) -> str | None:
+    """What to say of so many accounts that were left out; None where none was."""
     if not count:
         return None
     accounts = "1 account that was forgotten is" if count == 1 else f"{count:,} accounts that were forgotten are"

@@ -11,13 +11,45 @@ from pipeline.sections import Section
 __all__ = ["Console", "Digest", "Mail"]
 
 _PLACE: Final = "{account_id}"
+_LEAST_SECRET: Final = 32
 _NO_TEXT: Final = re.compile(r"[\s\x00-\x1f\x7f<>\"]")
 
 
 class Console(Section):
-    """Where a manager goes on from an account."""
+    """The web console: where it answers, where a manager goes on from an account, and which plays it suggests.
 
+    `public_url` is how browsers reach it, where that is not by `host` and `port`, as behind a proxy. `csm_sees`: all
+    books, or their own and those that nobody owns. `secret` keys what the store keeps of sessions and links.
+    `plays` is a company's own file of plays.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8710, ge=0, le=65535)
+    public_url: str = ""
+    csm_sees: Literal["all", "own"] = "all"
     account_url: str = ""
+    plays: str = ""
+    secret: SecretStr = SecretStr("")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+/?", url):
+            raise ValueError(
+                f"public_url = {url!r} is no address of a host: write https:// and its name, without a path, such as "
+                '"https://churn.example.com"'
+            )
+        return url.rstrip("/")
+
+    @field_validator("secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < _LEAST_SECRET:
+            raise ValueError(
+                f"the secret has fewer than {_LEAST_SECRET} characters and can be guessed; draw one, such as by: "
+                "openssl rand -hex 32"
+            )
+        return secret
 
     @field_validator("account_url")
     @classmethod

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from models.drift import LEAST_INDEX, Drift
 from pipeline.monitored import LOOKS, Monitored, Verdict, how_far
+from pipeline.templates import templates_of
 
 __all__ = ["monitor_page"]
 
@@ -70,6 +69,7 @@ def monitor_page(found: Monitored) -> str:
             looks=[(_TITLES[look], verdicts[look].value, _VERDICTS[verdicts[look]]) for look in LOOKS],
             told=found.told_by_look,
             made_on=found.made_on,
+            drift_on=found.drift_on,
             bars=_bars(found.drifted or ()),
             longest=_LONGEST_BAR,
             nights=_nights(found) if found.outcomes else None,
@@ -152,7 +152,4 @@ def _up(share: float) -> float:
 
 @cache
 def _template() -> Any:
-    loader = PackageLoader("pipeline", ".")
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).get_template("monitor_page.html")
+    return templates_of("pipeline").get_template("monitor_page.html")

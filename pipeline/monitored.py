@@ -13,7 +13,8 @@ from models.bootstrap import Figure
 from models.curves import CalibrationPoint
 from models.drift import Drift
 from models.evaluate import Evaluation
-from pipeline.skill import by_rules
+from pipeline.aftermath import NotARiskCases
+from pipeline.headline import by_rules
 from pipeline.store.nights import Night
 from pipeline.violation import Violation
 
@@ -53,16 +54,18 @@ class Outcome:
 @dataclass(frozen=True)
 class Monitored:
     """What was found. `drifted` is None where the model's reference is gone, `realised` where no night is old enough.
-    `made_on` is the day whose accounts are the reference. Rules give an order: with them nothing is expected.
+    `made_on` is the day whose accounts are the reference, `drift_on` the night that stands beside it: of the same
+    weekday where there is a night each day, and None where that one is missing. Rules give an order: with them nothing is expected.
 
     `outcomes` are the matured nights that were judged, oldest first, `curve` the risks that they gave beside the shares
-    that left, `capacity` the calls that the team has in a week.
+    that left, `capacity` the calls that the team has in a week, `marked` what people said is no risk.
     """
 
     shown: Night
     capacity: int
     drifted: tuple[Drift, ...] | None
-    made_on: str | None
+    made_on: date | None
+    drift_on: date | None
     expected: Mapping[str, Figure]
     promised: Mapping[str, Any] | None
     realised: Evaluation | None
@@ -70,6 +73,7 @@ class Monitored:
     curve: tuple[CalibrationPoint, ...]
     matures_on: date
     gaps: tuple[Violation, ...]
+    marked: NotARiskCases | None = None
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -99,17 +103,24 @@ class Monitored:
     def told(self) -> str:
         """What was found, as a person reads it."""
         parts = [told for told in self.told_by_look.values() if told]
+        parts += [self.marked.told()] if self.marked and self.marked.cases else []
         return "\n\n".join([f"Night of {self.shown.as_of}, model version {self.shown.model_version}.", *parts])
 
     def _drift(self) -> str:
-        if self.drifted is None:
+        if self.made_on is not None and self.drift_on is None:
+            return (
+                f"Drift: not known. This model was made on {_day(self.made_on)}, what is counted in days differs by "
+                f"the weekday, and in the last week it gave no night of a {self.made_on:%A}."
+            )
+        if self.drifted is None or self.made_on is None or self.drift_on is None:
             return "Drift: not known, for the model of this night is gone from the registry, or an older churn made it."
+        between = f"between {_day(self.made_on)}, and {_day(self.drift_on)}"
         moved = [each for each in self.drifted if each.has_drifted]
         if not moved:
-            return (
-                f"Drift: since {self.made_on} none beyond chance in {len(self.drifted) - 1} features, nor in the risk."
-            )
-        lines = [f"Drift: {len(moved)} of {len(self.drifted)} have moved beyond chance since {self.made_on}."]
+            return f"Drift: {between}, none beyond chance in {len(self.drifted) - 1} features, nor in the risk."
+        lines = [f"Drift: {len(moved)} of {len(self.drifted)} have moved beyond chance {between}."]
+        if self.made_on.weekday() != self.drift_on.weekday():
+            lines.append("  What is counted in days differs by the weekday alone.")
         lines += [f"  {each.name}: {how_far(each)}" for each in moved[:_MOST_SHOWN]]
         if len(moved) > _MOST_SHOWN:
             lines.append(f"  and {len(moved) - _MOST_SHOWN} more (--json).")
@@ -152,7 +163,8 @@ class Monitored:
             "model_version": self.shown.model_version,
             "verdicts": self.verdicts,
             "capacity": self.capacity,
-            "reference": self.made_on,
+            "reference": None if self.made_on is None else str(self.made_on),
+            "drift_on": None if self.drift_on is None else str(self.drift_on),
             "drift": None if self.drifted is None else [each.as_record() for each in self.drifted],
             "expected": {name: figure.as_record() for name, figure in self.expected.items()},
             "backtest_auc": self.promised,
@@ -162,6 +174,7 @@ class Monitored:
             "calibration": [point.as_record() for point in self.curve],
             "matures_on": str(self.matures_on),
             "gaps": [gap.as_record() for gap in self.gaps],
+            "not_a_risk": [] if self.marked is None else [case.as_record() for case in self.marked.cases],
         }
 
 
@@ -171,6 +184,10 @@ def how_far(each: Drift) -> str:
     if abs(each.missing_now - each.missing_then) >= 0.01:
         more.append(f"missing {each.missing_then:.0%}, now {each.missing_now:.0%}")
     return "; ".join([*more, *(f"new: {word} ({share:.0%})" for word, share in each.new[:3])])
+
+
+def _day(day: date) -> str:
+    return f"{day:%A}, {day}"
 
 
 def _verdict(is_odd: bool) -> Verdict:

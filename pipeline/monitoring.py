@@ -2,7 +2,7 @@
 
 Three looks at what was published. *Drift*: do tonight's accounts resemble those that the model was made for?
 *Expected*: if its risks are true, how well does its list do? *Realised*: how well did nights do whose labels are known
-by now? Nothing is written.
+by now? Beside them, what people marked as no risk, and what happened. Nothing is written.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,21 +23,24 @@ from models.errors import ModelRefusal, TrackingFailed
 from models.evaluate import Evaluation, evaluate
 from models.expected_skill import expected_skill
 from models.lists import listed
+from pipeline.aftermath import not_a_risk_cases
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.freshness import lost_days, stale_tables
+from pipeline.headline import by_rules
 from pipeline.inputs import stored_inputs
 from pipeline.kept_models import model_of
 from pipeline.monitored import Monitored, Outcome
+from pipeline.people.connection import connect as connect_people
 from pipeline.run_log import RunLog
 from pipeline.settings import Settings
-from pipeline.skill import by_rules
 from pipeline.sources import history, open_sources
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import Night, night, published
 from pipeline.store.schema import PUBLISHED, SCORES
 
-__all__ = ["drift_of", "given_in", "monitor"]
+__all__ = ["drift_of", "given_in", "monitor", "night_like"]
 
+_MARKED: Final = timedelta(days=365)
 _MOST_NIGHTS: Final = 60
 """Matured nights that are judged at most: the newest ones say most of today."""
 
@@ -53,20 +56,28 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         When the contract is broken.
     """
     log.step("read the published nights")
-    engine = connect(settings.located(settings.store.url))
+    url = settings.located(settings.store.url)
+    engine, people = connect(url), connect_people(url)
     try:
         with reading(engine) as connection:
             shown = published(connection, None)
-            saw, given = stored_inputs(connection, shown), given_in(connection, shown)
+            model = _model(shown, settings)
+            made_on = None if model is None else date.fromisoformat(model.about["trained_on"])
+            like = None if made_on is None else night_like(connection, shown, made_on)
+            saw, given_like = (
+                (None, None) if like is None else (stored_inputs(connection, like), given_in(connection, like))
+            )
+            marked = not_a_risk_cases(connection, people, shown, shown.as_of - _MARKED)
+            given = given_in(connection, shown)
             matured = _matured(connection, shown, settings, today)
             oldest = connection.execute(select(func.min(PUBLISHED.c.as_of))).scalar_one()
     finally:
         engine.dispose()
+        people.dispose()
     backtest = shown.headline["backtest"]
     capacity = min(len(given), settings.book.capacity(given["owner"].nunique()))
     log.step("drift")
-    model = _model(shown, settings)
-    drifted = None if saw is None or model is None else drift_of(saw.frame, given, model)
+    drifted = None if saw is None or given_like is None or model is None else drift_of(saw.frame(), given_like, model)
     log.step("expected skill")
     risk = given["risk"].to_numpy(np.float64)
     of_night = given.reset_index().assign(as_of=pd.Timestamp(shown.as_of))
@@ -93,7 +104,8 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         shown=shown,
         capacity=capacity,
         drifted=drifted,
-        made_on=None if model is None else model.about["trained_on"],
+        made_on=made_on,
+        drift_on=None if like is None else like.as_of,
         expected=expected,
         promised=None if backtest is None else backtest.get("auc"),
         realised=realised,
@@ -101,7 +113,29 @@ def monitor(settings: Settings, today: date, log: RunLog) -> Monitored:
         curve=curve,
         matures_on=oldest + timedelta(days=past.rules.label_days),
         gaps=gaps,
+        marked=marked,
     )
+
+
+def night_like(connection: Connection, shown: Night, made_on: date) -> Night | None:
+    """The night whose accounts may stand beside those of the day that the model of `shown` was made on.
+
+    It is the newest of the same weekday, within a week: on a Monday nobody has come for days, on a Thursday most came
+    yesterday, and either beside the other looks like drift. Where there is only one night a week, it is that one; None
+    where such a night was left out, or given by another model.
+    """
+    since = shown.as_of - timedelta(days=6)
+    wanted = select(PUBLISHED.c.as_of).where(PUBLISHED.c.as_of.between(since, shown.as_of))
+    days = connection.execute(wanted).scalars().all()
+    alike = next((day for day in days if day.weekday() == made_on.weekday()), None)
+    if alike is None:
+        return shown if len(days) == 1 else None
+    of = night(connection, alike)
+    return of if of is not None and _model_of(of) == _model_of(shown) else None
+
+
+def _model_of(of: Night) -> tuple[str, object]:
+    return of.model_version, of.headline.get("model_digest")
 
 
 def drift_of(saw: pd.DataFrame, given: pd.DataFrame, model: ChurnModel) -> tuple[Drift, ...]:

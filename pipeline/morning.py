@@ -3,15 +3,18 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 
 from rich.cells import cell_len, set_cell_size
 from sqlalchemy import Engine
 
 from pipeline.amounts import STYLES, Language, money_word, plain_odds
+from pipeline.headline import by_rules
+from pipeline.night_age import is_old
 from pipeline.retention import NIGHTS_WITH_REASONS
-from pipeline.skill import by_rules, skill_line
+from pipeline.skill import skill_line
+from pipeline.standing import change_of, risk_at
 from pipeline.store.connection import reading
 from pipeline.store.nights import AccountNight, Entry, Night, account, catalogue, most_at_stake, night
 from pipeline.store.schema import UNSCORED
@@ -20,16 +23,20 @@ from pipeline.wording import all_sentences, top_sentences, weight
 __all__ = ["account_page", "account_record", "list_page", "list_record"]
 
 _WIDEST_NAME: Final = 28
-_OLD: Final = timedelta(hours=36)
 
 
 def list_page(
-    engine: Engine, config: str, as_of: date | None = None, limit: int = 5, now: datetime | None = None
+    engine: Engine,
+    config: str,
+    as_of: date | None = None,
+    limit: int = 5,
+    now: datetime | None = None,
+    arrival_hours: int = 0,
 ) -> str:
     """The calls with most at stake in a published night (the newest), each with its two main reasons.
 
     `config` is the option that the proposed commands need to find the same settings. With `now`, the headline says
-    when the night is an old one.
+    when the night is an old one; it could start `arrival_hours` after midnight.
     """
     with reading(engine) as connection:
         shown = night(connection, as_of)
@@ -37,7 +44,8 @@ def list_page(
             return "No night is published yet. Run: churn score"
         words = catalogue(connection, shown)
         entries = most_at_stake(connection, shown, limit)
-    lines = [_headline(shown, words, now), *_usage_end(shown)]
+    is_late = now is not None and is_old(shown, now, arrival_hours)
+    lines = [_headline(shown, words, now if is_late else None), *_usage_end(shown)]
     nobody = "No customer is in the medium or high band."
     if by_rules(shown.headline) is None:
         nobody = f"No customer is above {_percent(words['bands']['medium'])}."
@@ -70,12 +78,12 @@ def list_record(engine: Engine, as_of: date | None = None, limit: int = 5) -> li
     ]
 
 
-def _headline(shown: Night, words: Mapping[str, Any], now: datetime | None) -> str:
+def _headline(shown: Night, words: Mapping[str, Any], old_at: datetime | None) -> str:
     head, bands = shown.headline, words["bands"]
     demo = "Demo, night" if head["demo"] else "Night"
     day = f"{shown.as_of:%a} {shown.as_of.day} {shown.as_of:%b %Y}"
-    if now is not None and not head["demo"] and now - datetime.combine(shown.as_of, time.min, UTC) > _OLD:
-        day += f" ({STYLES['months']((now.date() - shown.as_of).days, shown.as_of, 'en')} old)"
+    if old_at is not None:
+        day += f" ({STYLES['months']((old_at.date() - shown.as_of).days, shown.as_of, 'en')} old)"
     apart = " and ".join(f"{head['states'][state]:,} {state}" for state in UNSCORED if head["states"].get(state))
     accounts = "1 account" if head["customers"] == 1 else f"{head['customers']:,} accounts"
     who = f"{demo} of {day} · {accounts}{apart and f', besides {apart}'}"
@@ -251,17 +259,16 @@ def _plain(found: AccountNight, shown: Night) -> dict[str, Any]:
 
 def _changes(found: AccountNight, shown: Night) -> Iterator[str]:
     """One line on how the account moved since a week before, and by what."""
-    since = shown.headline.get("compared_with")  # absent from nights that an older churn published
-    if since is None or found.change_data is None or found.change_time is None or found.change_model is None:
+    moved = change_of(found, shown)
+    if moved is None:
         return
-    parts = {"what happened": found.change_data, "time": found.change_time, "another model": found.change_model}
+    parts = {"what happened": moved.data, "time": moved.time, "another model": moved.model}
     told = ", ".join(f"{name} {part:+.3f}" for name, part in parts.items() if round(part, 3))
-    whole = math.fsum(parts.values())
-    day, now = date.fromisoformat(since), found.log_odds or 0.0
-    moved = ""
+    risks = ""
     if by_rules(shown.headline) is None and found.risk is not None:
-        moved = f"from {100 / (1 + math.exp(whole - now)):.1f} % to {100 * found.risk:.1f} %, "
-    yield f"Since {day.day} {day:%B}: {moved}log-odds {whole:+.3f}" + (f" ({told})." if told else ".")
+        risks = f"from {100 * risk_at(moved.before):.1f} % to {100 * found.risk:.1f} %, "
+    day = moved.since
+    yield f"Since {day.day} {day:%B}: {risks}log-odds {moved.whole:+.3f}" + (f" ({told})." if told else ".")
 
 
 def _reasons(found: AccountNight, words: Mapping[str, Any], shown: Night, language: Language) -> Iterator[str]:

@@ -20,12 +20,14 @@ from pipeline.ending import endable
 from pipeline.errors import FailedError, RefusedError
 from pipeline.evidence import evidence
 from pipeline.export import export_night, refuse_destination
-from pipeline.freshness import blind_days, outages, refuse_stale
-from pipeline.inputs import Inputs, inputs, parts
+from pipeline.freshness import outages, refuse_stale, sources_of
+from pipeline.inputs import Inputs, inputs
 from pipeline.kept_models import Champion, champion
 from pipeline.ledger import Entry, recorded
 from pipeline.left_out import forgotten_of, left_out, without
+from pipeline.night_headline import headline
 from pipeline.packed_evidence import Evidence
+from pipeline.peers import peers
 from pipeline.publication import Run, publish, tidy
 from pipeline.run_log import RunLog
 from pipeline.scoring import scored, shown
@@ -35,10 +37,9 @@ from pipeline.sources import open_sources
 from pipeline.store.connection import connect, reading, retried
 from pipeline.store.lease import Lease, leased
 from pipeline.store.nights import night
-from pipeline.store.schema import UNSCORED
-from pipeline.tonight import tonight
+from pipeline.tonight import tonight_in_parts
 from pipeline.violation import Violation
-from pipeline.week_before import with_changes
+from pipeline.week_before import CHANGES, WeekBefore, week_before
 
 __all__ = ["NightDone", "run_night"]
 
@@ -66,7 +67,7 @@ class NightDone:
 class _Seen:
     """What a night knows: the champion, everybody with their features and evidence, what is odd, the last use.
 
-    `out` are the sources that lost recent days, with the first and the last of these.
+    `sources` tells how each source stood, as `pipeline.freshness.sources_of` does.
     """
 
     model: ChurnModel
@@ -77,7 +78,7 @@ class _Seen:
     remarks: tuple[str, ...]
     violations: tuple[Violation, ...]
     used_on: date | None
-    out: dict[str, tuple[date, date]]
+    sources: dict[str, dict[str, Any]]
 
     def warnings(self, *, by_example: bool) -> tuple[str, ...]:
         """What is odd, in text; what is kept names no rows of the tables."""
@@ -116,7 +117,7 @@ def run_night(
     try:
         with (
             endable(settings.run.hours_at_most) as ending,
-            leased(engine, log.note) as lease,
+            leased(engine, log.note, command=command) as lease,
             recorded(lease, log, command, as_of=day, started_at=now, settings_digest=_digest(settings)) as entry,
         ):
             ending.at_last = lease.release
@@ -140,11 +141,12 @@ def _night(
     model = seen.model
     entry.rows_in, entry.model_version = seen.saw.rows_known, str(seen.version)
     log.step("risk and reasons")
-    book, contradicting_share = _book(seen.known, model, settings, day)
-    book, since = with_changes(book, seen.saw, model, day, lease.engine, settings, log)
+    since = week_before(model, day, lease.engine, settings, log)
+    book, contradicting_share = _book(seen.known, seen.saw, model, since, settings, day)
+    compared_with = None if since is None or book[list(CHANGES)].isna().all(axis=None) else since.as_of
     log.step("publish")
-    odd = refuse_unsound(book, model, day, lease.engine, settings.checks)
-    more = (*odd, *caveats(settings, model, day))
+    sound = refuse_unsound(book, model, day, lease.engine, settings.checks)
+    more = (*sound.warnings, *caveats(settings, model, day))
     warnings = (*seen.warnings(by_example=True), *more)
     for warning in warnings:
         log.note(f"warning: {warning}")
@@ -154,14 +156,15 @@ def _night(
         model_version=str(seen.version),
         started_at=now,
         settings_digest=_digest(settings),
-        headline=_headline(book, model, settings, seen.used_on, contradicting_share)
-        | {"hindsight": hindsight(model, day), "compared_with": since and str(since)}
-        | {"outages": {name: [str(first), str(last)] for name, (first, last) in seen.out.items()}},
+        headline=headline(book, model, settings, seen.used_on, contradicting_share)
+        | {"hindsight": hindsight(model, day), "compared_with": compared_with and str(compared_with)}
+        | {"outages": {name: each["out"] for name, each in seen.sources.items() if each["out"]}}
+        | {"sources": seen.sources, "shift": sound.shift},
         in_sample=hindsight(model, day) is not None,
         warnings=(*seen.warnings(by_example=False), *more),
     )
     publish(
-        lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=parts(seen.saw), evidence=seen.evidence
+        lease, run, book, shown(model), finished_at=datetime.now(UTC), inputs=seen.saw.files(), evidence=seen.evidence
     )
     entry.rows_out = len(book)  # from here on it is out, whatever comes
     tidy(lease)
@@ -175,7 +178,6 @@ def _night(
 
 def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champion | None) -> _Seen:
     """Read and check the tables, and build what the model reads."""
-    log.step("read and check the tables")
     gone = forgotten_of(settings, brings_along=True)
     opened = open_sources(settings, log)
     try:
@@ -189,17 +191,19 @@ def _look(settings: Settings, day: date, log: RunLog, lease: Lease, given: Champ
         moment = past.rules.moment(day)
         covered = coverage(past)
         violations += refuse_stale(past, moment, covered, settings.checks.stale)
-        everybody = tonight(past, moment, recipe, covered)
-        known = without(everybody, gone)
+        with tonight_in_parts(past, moment, recipe, covered) as everybody:
+            known = without(everybody.known, gone)
+            forgotten = len(everybody.known) - len(known)
+            saw = inputs(past, moment, (without(part, gone) for part in everybody.parts()), recipe)
         customers = known.loc[known["state"] == "active", "account_id"].tolist()
         violations += outages(past, moment, covered, customers, settings.checks.outage)
         used_on = max(covered.days("usage", moment), default=None)
-        remarks = tuple(filter(None, [live.warning, left_out(everybody, known, settings)]))
-        saw, out = inputs(past, moment, known, recipe), blind_days(covered, moment)
+        remarks = tuple(filter(None, [live.warning, left_out(forgotten, settings)]))
+        sources = sources_of(past, moment, covered, customers)
         log.step("evidence")
-        ids = known["account_id"].tolist()
-        gathered = evidence(past, moment, ids, settings.pages, covered, excerpts=settings.store.excerpts)
-        return _Seen(live.model, live.version, known, saw, gathered, remarks, tuple(violations), used_on, out)
+        ids, others = known["account_id"].tolist(), peers(saw.frames(), len(customers), live.model.catalogue)
+        gathered = evidence(past, moment, ids, settings.pages, covered, others, excerpts=settings.store.excerpts)
+        return _Seen(live.model, live.version, known, saw, gathered, remarks, tuple(violations), used_on, sources)
     finally:
         opened.close()
 
@@ -229,72 +233,23 @@ def _refuse_early(settings: Settings, day: date, now: datetime) -> None:
         )
 
 
-def _book(known: pd.DataFrame, model: ChurnModel, settings: Settings, day: date) -> tuple[pd.DataFrame, float]:
+def _book(
+    known: pd.DataFrame, saw: Inputs, model: ChurnModel, since: WeekBefore | None, settings: Settings, day: date
+) -> tuple[pd.DataFrame, float]:
     """The night's book: scored accounts with their reasons, those leaving and lapsed without.
 
     With it the share of all contribution that contradicts what is expected, and so stays unworded.
     """
-    active = known[known["state"] == "active"].reset_index(drop=True)
-    if active.empty:
+    if not known["state"].eq("active").any():
         raise RefusedError(
             f"No account is active on {day}. Is the date right (--as-of, [run] as_of), and do subscriptions reach it?"
         )
-    columns = ["account_id", "root_id", "name", "owner", "state", "since", "last_day", "mrr"]
-    scores, contradicting_share = scored(active, columns, model, settings.engine.threads)
-    others = known.loc[known["state"] != "active", columns]
+    scores, contradicting_share = scored(known, saw, model, since, settings.engine.threads)
+    others = known[known["state"] != "active"]
     together = pd.concat([part for part in (scores, others) if len(part)], ignore_index=True)
     book = make_book(together, bands=model.bands, new_days=settings.book.new_days, as_of=day)
     return book, contradicting_share
 
 
-def _headline(
-    book: pd.DataFrame, model: ChurnModel, settings: Settings, used_on: date | None, contradicting_share: float
-) -> dict[str, Any]:
-    """The figures over the list: how many customers, what usually leaves, how good the order has been.
-
-    Accounts that are leaving or lapsed are counted in `states` alone. `used_on` is the last day with use;
-    `contradicting_share` is that of the reasons that stay unworded.
-    """
-    customers = book[~book["state"].isin(UNSCORED)]
-    bands = Counter(customers["band"].dropna())
-    return {
-        "company": settings.company.name,
-        "currency": settings.company.currency,
-        "definition": settings.churn.definition,
-        "question": settings.question(),
-        "demo": settings.run.demo,
-        "customers": len(customers),
-        "states": dict(Counter(book["state"])),
-        "horizon_days": model.about["horizon_days"],
-        "base_rate": model.bands.base_rate,
-        "bands": {name: int(bands.get(name, 0)) for name in ("high", "medium", "low")},
-        "expected_loss": float(customers["value_at_risk"].sum()),
-        "mrr": float(customers["mrr"].sum()),
-        "usage_until": used_on and str(used_on),
-        "contradicting_share": contradicting_share,
-        "starter": model.about.get("starter"),
-        "model_digest": model.digest,
-        "backtest": _skill(model.about.get("backtest")),
-    }
-
-
-def _skill(backtest: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The share of lost MRR that the list held, beside the baselines', as the backtest measured it."""
-    if backtest is None:
-        return None
-    told = {"model": backtest["model"], **backtest["baselines"]}
-    return {
-        "mrr_recall": {name: found["figures"].get("mrr_recall") for name, found in told.items()},
-        "recall": {name: found["figures"].get("recall") for name, found in told.items()},
-        "auc": backtest["model"]["figures"].get("auc"),
-        "departures": backtest["model"]["departures"],
-        "enough": backtest["model"]["enough"],
-        "from": backtest["model"]["first_as_of"],
-        "to": backtest["model"]["last_as_of"],
-        "capacity": backtest["model"]["capacity"],
-    }
-
-
 def _digest(settings: Settings) -> str:
-    text = json.dumps(settings.without_secrets(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(settings.without_secrets(), sort_keys=True).encode()).hexdigest()[:16]

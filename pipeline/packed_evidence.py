@@ -44,7 +44,8 @@ class Evidence:
     ----------
     about
         `series` (names, in the order in which they are packed), `first_week` and `last_week`, `since` (the first day
-        that each source recorded, None where it has recorded nothing yet) and `lost` (the days that each lost).
+        that each source recorded, None where it has recorded nothing yet), `lost` (the days that each lost) and
+        `peers` (`pipeline/peers.py`).
     """
 
     def __init__(self, about: Mapping[str, Any], parts: Iterable[Part]) -> None:

@@ -115,15 +115,20 @@ def snapshot_frames(past: Past, settings: Settings, dates: Sequence[date], log: 
         return frames
     arguments = (_share(settings, processes), past.today, Shared(past.recipe.events, past.covered, past.tone))
     with ProcessPoolExecutor(processes, get_context("spawn"), _open, arguments) as pool:
+        computed = [pool.submit(_snapshot, day) for day in dates]
         try:
-            for place, frame in enumerate(pool.map(_snapshot, dates)):
+            for place, each in enumerate(computed):
                 log.step("features of past snapshots", place, len(dates))
-                frames.append(frame)
+                frames.append(each.result())
         except BrokenProcessPool as error:
             raise FailedError(
                 f"A process that computed past snapshots was ended, {len(frames)} of {len(dates)} dates done: most "
                 "likely the machine ran out of memory. Lower [engine] memory_limit, or give it more."
             ) from error
+        except BaseException:  # told to end: a pool would wait for the dates that it has begun
+            for process in pool._processes.values():
+                process.terminate()
+            raise
     return frames
 
 

@@ -78,14 +78,14 @@ def publish(
     Parameters
     ----------
     book
-        What `pipeline.book.make_book` returned, with `last_day`, what `pipeline.scoring.scored` packed (`families`,
-        `horizons`, `details`; null for accounts without a score) and what changed (`week_before.with_changes`).
+        What `pipeline.book.make_book` returned, with `last_day` and `renews_on`, what `pipeline.scoring.scored` packed
+        (`families`, `horizons`, `details`; null for accounts without a score), and `week_before.CHANGES`.
     catalogue
         What readers need of the model, as `pipeline.scoring.shown` gives it.
     finished_at
         When the scores were ready, with its zone.
     inputs
-        What the night saw, as `pipeline.inputs.parts` gives it; kept for a while (`pipeline/retention.py`).
+        What the night saw, as `pipeline.inputs.Inputs.files` gives it; kept for a while (`pipeline/retention.py`).
     evidence
         What is shown of the accounts beside their scores.
 
@@ -165,7 +165,9 @@ def _insert_scores(lease: Lease, run_id: str, book: pd.DataFrame) -> None:
     scores = {column.name: _values(book[column.name]) for column in SCORES.c if column.name != "run_id"}
     for name in ("horizons", "families"):
         scores[name] = scored[name].reindex(book.index, fill_value=b"").tolist()
-    scores["last_day"] = [None if day is None else pd.Timestamp(day).date() for day in scores["last_day"]]
+    for name in ("last_day", "renews_on"):
+        days = pd.to_datetime(book[name])
+        scores[name] = days.dt.date.astype(object).where(days.notna(), None).tolist()
     scores["run_id"] = [run_id] * len(book)
     details: dict[str, list[Any]] = {
         "run_id": [run_id] * len(scored),

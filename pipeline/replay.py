@@ -31,7 +31,7 @@ from pipeline.sources import open_sources
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import Night, published
 from pipeline.store.schema import INPUTS, PUBLISHED, SCORES
-from pipeline.tonight import tonight
+from pipeline.tonight import tonight_in_parts
 
 __all__ = ["Effect", "Finding", "Replay", "replay"]
 
@@ -143,8 +143,9 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
     gone = forgotten_of(settings)
     log.step("load its model")
     model = model_of(shown, settings)
-    _refuse_another_model(model, shown, then.frame, log_odds)
-    log.step("read and check the tables")
+    saw_then = then.frame()
+    log_odds = log_odds[log_odds.index.isin(saw_then.index)]  # of who was forgotten since, nothing is seen
+    _refuse_another_model(model, shown, saw_then, log_odds)
     opened = open_sources(settings, log)
     try:
         refuse_fatal(check_contract(opened, settings))
@@ -157,22 +158,24 @@ def replay(settings: Settings, as_of: date | None, today: date, log: RunLog) -> 
                 f"The night of {shown.as_of} cannot be built again for its {which}. {reason}"
             ) from reason
         moment = past.rules.moment(shown.as_of)
-        now = inputs(past, moment, without(tonight(past, moment, recipe), gone), recipe)
-        left = _left(past, then.frame, today)
+        with tonight_in_parts(past, moment, recipe) as everybody:
+            now = inputs(past, moment, (without(part, gone) for part in everybody.parts()), recipe)
+        left = _left(past, saw_then, today)
     finally:
         opened.close()
     log.step("compare")
-    both = then.frame.index.intersection(now.frame.index)
-    before = then.frame.loc[both].drop(columns=[fact.name for fact in model.facts])  # they change no risk
-    after = now.frame.loc[both].reindex(columns=before.columns)
+    saw_now = now.frame()
+    both = saw_then.index.intersection(saw_now.index)
+    before = saw_then.loc[both].drop(columns=[fact.name for fact in model.facts])  # they change no risk
+    after = saw_now.loc[both].reindex(columns=before.columns)
     return Replay(
         as_of=shown.as_of,
         scored_at=shown.started_at,
         model_version=shown.model_version,
         today=today,
         accounts=len(both),
-        only_then=tuple(then.frame.index.difference(now.frame.index)),
-        only_now=tuple(now.frame.index.difference(then.frame.index)),
+        only_then=tuple(saw_then.index.difference(saw_now.index)),
+        only_now=tuple(saw_now.index.difference(saw_then.index)),
         columns=len(before.columns),
         findings=tuple(_finding(found, model, past) for found in differences(before, after, left, today)),
         rows_known=_other_rows(then, now),
@@ -195,8 +198,7 @@ def _stored(settings: Settings, as_of: date | None) -> tuple[Night, Inputs, pd.S
             rows = connection.execute(scores.where(SCORES.c.log_odds.is_not(None))).all()
     finally:
         engine.dispose()
-    log_odds = pd.Series({row.account_id: row.log_odds for row in rows}, dtype=np.float64)
-    return shown, seen, log_odds[log_odds.index.isin(seen.frame.index)]  # of who was forgotten since, nothing is seen
+    return shown, seen, pd.Series({row.account_id: row.log_odds for row in rows}, dtype=np.float64)
 
 
 def _kept_no_longer(connection: Connection, shown: Night) -> str:

@@ -1,4 +1,4 @@
-"""What a run says while it works: bars on a terminal, one JSON line a step elsewhere, always on standard error.
+"""What a run says while it works: bars on a terminal, elsewhere a JSON line at both ends of a step; on standard error.
 
 Standard output belongs to the answer.
 """
@@ -59,6 +59,8 @@ class RunLog:
         if self._open is None or self._open[0] != name:
             self._close()
             task = None if self._bars is None else self._bars.add_task(name, total=total or None)
+            if self._bars is None:
+                _LOGGER.info(name, extra={"data": {"step": "begins"}})
             self._open = (name, time.monotonic(), task)
         if self._bars is not None and self._open[2] is not None:
             self._bars.update(self._open[2], completed=done, total=total or None)
@@ -81,7 +83,7 @@ class RunLog:
             total = self._bars.tasks[task].total or 1
             self._bars.update(task, completed=total, total=total)
         else:
-            _LOGGER.info(name, extra={"data": {"seconds": seconds}})
+            _LOGGER.info(name, extra={"data": {"step": "ended", "seconds": seconds}})
         self._open = None
 
     def finish(self) -> float:

@@ -25,12 +25,21 @@ __all__ = [
     "SqlSource",
     "Store",
     "Tracking",
+    "closest",
     "nearest",
 ]
 
 
 WATCHED: Final = ("usage", "subscriptions", "page_visits", "tickets", "invoices")
 """The tables whose newest row tells whether they are still filled."""
+
+
+_MOST_NAMED: Final = 16
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -40,8 +49,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     '; did you mean grace_days?'
     """
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names[:12])}" if names else ""
+    if meant := closest(name, names):
+        return f"; did you mean {meant}?"
+    beyond = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"; known are {', '.join(names[:_MOST_NAMED])}{beyond}" if names else ""
 
 
 class Section(BaseModel):

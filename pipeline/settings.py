@@ -1,24 +1,15 @@
-"""`churn.toml`: small, typed, frozen, read once at the edge.
+"""The settings: small, typed, frozen. Paths are relative to the file that they were read from."""
 
-Unknown keys are refused, in the file and in the environment alike: a misspelt `grace_day` that is silently ignored
-changes every label. Paths are relative to the file.
-"""
-
-import os
 import re
-import tomllib
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from features.contract import required_tables
 from features.timeline import ChurnRules
-from pipeline.errors import UsageError
 from pipeline.message_sections import Console, Digest, Mail
 from pipeline.sections import (
     Book,
@@ -29,17 +20,16 @@ from pipeline.sections import (
     Engine,
     Gate,
     Run,
-    Section,
     Sentiment,
     SqlSource,
     Store,
     Tracking,
-    nearest,
 )
 
-__all__ = ["Settings", "SqlSource", "read_settings"]
+__all__ = ["ENV_PREFIX", "Settings", "SqlSource"]
 
-_ENV_PREFIX: Final = "CHURN__"
+ENV_PREFIX: Final = "CHURN__"
+"""How the variables begin that override a key: `CHURN__SECTION__KEY`."""
 
 
 class Settings(BaseSettings):
@@ -48,7 +38,7 @@ class Settings(BaseSettings):
     `refresh` is asked for on the command line: of a warehouse all rows are read, not only the new ones.
     """
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=_ENV_PREFIX, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__")
 
     folder: Path = Field(default=Path(), exclude=True)
     refresh: bool = Field(default=False, exclude=True)
@@ -178,123 +168,3 @@ class Settings(BaseSettings):
 def _utc(instant: datetime | None) -> datetime | None:
     """The same instant in UTC without a zone, as all tables have it."""
     return instant.astimezone(UTC).replace(tzinfo=None) if instant is not None and instant.tzinfo else instant
-
-
-def read_settings(path: Path) -> Settings:
-    """The settings of a file, overridden by `CHURN__SECTION__KEY` variables.
-
-    Raises
-    ------
-    UsageError
-        For a missing or unreadable file, an unknown key or variable, a value of the wrong type; it names all of them.
-    """
-    if not path.is_file():
-        raise UsageError(
-            f"No settings at {path}. `churn init` writes them from your tables, `churn demo` shows a company."
-        )
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} is not TOML: {error}. Text values need quotes; sections stand in [brackets]."
-        ) from error
-    for name in ("folder", "refresh"):
-        if name in content:
-            raise UsageError(f"{path}: unknown key {name}")
-    _refuse_unknown_variables()
-    _refuse_worded_booleans(path, content)
-    _refuse_secrets(path, content)
-    try:
-        return Settings(**content, folder=path.parent.resolve())
-    except ValidationError as error:
-        problems = "\n".join(f"  {line}" for line in _explained(error))
-        raise UsageError(f"{path} cannot be used:\n{problems}") from error
-    except SettingsError as error:
-        field = str(error).partition('"')[2].partition('"')[0]
-        raise UsageError(
-            f"A variable {_ENV_PREFIX}{field.upper()}… cannot be read: {error.__cause__}. Lists and tables are written "
-            """as JSON there, such as CHURN__BOOK__VALUE_EVENTS='["order"]'."""
-        ) from error
-
-
-def _refuse_unknown_variables() -> None:
-    """pydantic-settings ignores variables it cannot place, so a typo would silently do nothing.
-
-    One underscore where two belong is such a typo; what else begins with CHURN_ may be another program's.
-    """
-    known = [f"{_ENV_PREFIX}{section}__{key}".upper() for section, key, _ in _known_keys()]
-    plain = {_plainly(name) for name in known}
-    sections = "|".join(Settings.model_fields).upper()
-    ours = re.compile(rf"{_ENV_PREFIX}|CHURN_({sections})__")
-    pages = f"{_ENV_PREFIX}PAGES"
-    unknown = [
-        name
-        for name in sorted(os.environ)
-        if ours.match(name.upper()) or _plainly(name) in plain
-        if name.upper() not in known and name.upper() != pages and not name.upper().startswith(f"{pages}__")
-    ]
-    if unknown:
-        told = "\n".join(f"  {name} names no setting{nearest(name.upper(), known)}" for name in unknown)
-        raise UsageError(f"The environment cannot be used:\n{told}")
-
-
-def _plainly(name: str) -> str:
-    return name.upper().replace("__", "_")
-
-
-def _refuse_worded_booleans(path: Path, content: dict[str, Any]) -> None:
-    """In the environment all is text, so pydantic takes "no" for false; in the file it is a mistake, as "two" is."""
-    worded = [
-        f"  [{section}] {key} = {value!r}: write true or false, without quotes"
-        for section, key, kind in _known_keys()
-        if kind is bool and isinstance(content.get(section), dict)
-        if not isinstance(value := content[section].get(key, True), bool)
-    ]
-    if worded:
-        raise UsageError("\n".join([f"{path} cannot be used:", *worded]))
-
-
-def _refuse_secrets(path: Path, content: dict[str, Any]) -> None:
-    """A file is copied, shown and kept under version control; the environment is not."""
-    written = [
-        f"  [{section}] {key} is secret: give it in the environment, as {_ENV_PREFIX}{f'{section}__{key}'.upper()}"
-        for section, key, kind in _known_keys()
-        if kind is SecretStr and isinstance(content.get(section), dict) and key in content[section]
-    ]
-    connection = data.get("connection") if isinstance(data := content.get("data"), dict) else None
-    if isinstance(connection, str) and re.search(r"://[^/@]*:.*@|(?i:[?&]\w*password=)", connection):
-        remedy = f"Take it out, and give the whole address in the environment: {_ENV_PREFIX}DATA__CONNECTION."
-        written.append(f"  [data] connection holds a password. {remedy}")
-    if written:
-        raise UsageError("\n".join([f"{path} cannot be used:", *written]))
-
-
-def _known_keys() -> Iterator[tuple[str, str, Any]]:
-    """Section, key and type of each setting."""
-    for section, field in Settings.model_fields.items():
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            for key, described in annotation.model_fields.items():
-                yield section, key, described.annotation
-
-
-def _explained(error: ValidationError) -> Iterator[str]:
-    """Each problem as: where, what was seen, what is expected."""
-    for problem in error.errors():
-        yield _explained_one(problem)
-
-
-def _explained_one(problem: ErrorDetails) -> str:
-    where = [str(part) for part in problem["loc"] if part not in {"str", "SqlSource"}]
-    place = f"[{where[0]}] {'.'.join(where[1:])}" if len(where) > 1 else (where[0] if where else "")
-    variable = f"{_ENV_PREFIX}{'__'.join(where[:2])}".upper()
-    if len(where) > 1 and variable in {name.upper() for name in os.environ}:
-        place = variable
-    if problem["type"] == "extra_forbidden":
-        section = Settings.model_fields.get(where[0]) if len(where) > 1 else None
-        known: Any = Settings.model_fields if section is None else getattr(section.annotation, "model_fields", ())
-        return f"{place}: unknown key{nearest(where[-1], known)}"
-    message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list, such as [30, 60]")
-    if not place or problem["type"] == "value_error":
-        return f"{place}: {message}".removeprefix(": ")
-    return f"{place} = {problem['input']!r}: {message}"

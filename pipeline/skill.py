@@ -8,7 +8,7 @@ from models.backtest import Backtest
 from models.baselines import LAST_MONTH, list_names
 from pipeline.amounts import money_word
 
-__all__ = ["aligned", "by_rules", "figure_table", "grade_line", "no_skill", "skill_line", "skill_table"]
+__all__ = ["aligned", "figure_table", "grade_line", "no_skill", "skill_line", "skill_table"]
 
 _OF_ORDER: Final = {
     "auc": "AUC",
@@ -26,16 +26,6 @@ def no_skill(auc: Mapping[str, Any] | None) -> str | None:
         f"It has shown no skill on your data: AUC {auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}), "
         "and 0.5 is chance."
     )
-
-
-def by_rules(headline: Mapping[str, Any]) -> str | None:
-    """A sentence where rules order the accounts, and why; None for the order of a learned model."""
-    rules = headline.get("starter")  # absent from nights that an older churn published
-    if rules is None:
-        return None
-    if rules["departures"] < rules["needed"]:
-        return f"Ordered by rules; {rules['departures']} of the {rules['needed']} departures needed have been seen."
-    return f"Ordered by rules; no model learned from your {rules['departures']:,} departures has been better yet."
 
 
 def grade_line(tested: Backtest, money: str = "MRR") -> str:

@@ -8,7 +8,7 @@ found stops the night or warns of it, as `[checks]` says.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, select
 
 from models.churn_model import ChurnModel
-from models.drift import drifts, reference_of
+from models.drift import Drift, drifts, reference_of
 from models.starter import is_starter
 from pipeline.errors import RefusedError
 from pipeline.sections import Action, Checks
@@ -24,7 +24,7 @@ from pipeline.store.connection import reading, retried
 from pipeline.store.nights import Night, night
 from pipeline.store.schema import PUBLISHED, SCORES
 
-__all__ = ["refuse_unsound"]
+__all__ = ["Soundness", "refuse_unsound"]
 
 _LAST_GOOD: Final = timedelta(days=14)
 """A night that lies further back says too little of tonight to stop it, and enough to warn."""
@@ -44,8 +44,40 @@ class _Found:
     action: Action
 
 
-def refuse_unsound(book: pd.DataFrame, model: ChurnModel, day: date, engine: Engine, checks: Checks) -> tuple[str, ...]:
-    """What a reader of the night has to be warned of. `book` has `risk`, NaN where an account has no score.
+@dataclass(frozen=True)
+class _Shift:
+    """How the risks of tonight lie beside those of the last good night by the same model."""
+
+    since: date
+    mean: float
+    mean_then: float
+    drift: Drift
+
+    def as_record(self) -> dict[str, Any]:
+        """The shift as plain data."""
+        return {
+            "since": str(self.since),
+            "mean": self.mean,
+            "mean_then": self.mean_then,
+            "index": self.drift.index,
+            "by_chance": self.drift.by_chance,
+            "has_moved": self.drift.has_drifted,
+        }
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """What a reader of the night has to be warned of, and how its risks lie beside the last good night's.
+
+    `shift` is None where there is no such night, too few customers, or another model.
+    """
+
+    warnings: tuple[str, ...]
+    shift: dict[str, Any] | None
+
+
+def refuse_unsound(book: pd.DataFrame, model: ChurnModel, day: date, engine: Engine, checks: Checks) -> Soundness:
+    """How sound the night is. `book` has `risk`, NaN where an account has no score.
 
     Raises
     ------
@@ -55,15 +87,18 @@ def refuse_unsound(book: pd.DataFrame, model: ChurnModel, day: date, engine: Eng
     risk = book["risk"].dropna().to_numpy(np.float64)
     former = retried(lambda: _former(engine, day))
     found = [*_model_age(model, day, checks)]
+    shift: _Shift | None = None
     if former is not None and len(risk) >= _FEW <= len(former[1]):
         asked = checks if former[0].as_of >= day - _LAST_GOOD else checks.model_copy(update=_LONG_AGO)
-        found += [*_accounts(risk, *former, asked), *_risks(risk, *former, model, asked)]
+        shift = _shift(risk, *former, model)
+        found += [*_accounts(risk, *former, asked), *_risks(shift, asked)]
     stops = [each for each in found if each.action == "stop"]
     if stops:
         told = "\n".join(f"{each.told} {each.remedy}" for each in stops)
         kept = "" if former is None else f" Readers keep the night of {former[0].as_of}."
         raise RefusedError(f"The night of {day} is not published.{kept}\n\n{told}")
-    return tuple(each.told for each in found if each.action == "warn")
+    warnings = tuple(each.told for each in found if each.action == "warn")
+    return Soundness(warnings, None if shift is None else shift.as_record())
 
 
 def _former(engine: Engine, day: date) -> tuple[Night, NDArray[np.float64]] | None:
@@ -107,19 +142,21 @@ def _accounts(risk: NDArray[np.float64], before: Night, then: NDArray[np.float64
         )
 
 
-def _risks(
-    risk: NDArray[np.float64], before: Night, then: NDArray[np.float64], model: ChurnModel, checks: Checks
-) -> Iterator[_Found]:
+def _shift(risk: NDArray[np.float64], before: Night, then: NDArray[np.float64], model: ChurnModel) -> _Shift | None:
     """Under the same model alone: another one may well see everybody otherwise."""
     if before.headline.get("model_digest") != model.digest:
-        return
+        return None
     nothing = pd.DataFrame(index=range(len(then)))
     (drift,) = drifts(reference_of(nothing, (), then), pd.DataFrame(index=range(len(risk))), risk)
-    if drift.has_drifted and drift.index > checks.risk_shift:
+    return _Shift(before.as_of, float(risk.mean()), float(then.mean()), drift)
+
+
+def _risks(shift: _Shift | None, checks: Checks) -> Iterator[_Found]:
+    if shift is not None and shift.drift.has_drifted and shift.drift.index > checks.risk_shift:
         yield _Found(
-            f"The risks lie otherwise than in the night of {before.as_of} by the same model: {risk.mean():.1%} in the "
-            f"mean, {then.mean():.1%} then (population stability index {drift.index:.2f}; [checks] risk_shift is "
-            f"{checks.risk_shift:g}).",
+            f"The risks lie otherwise than in the night of {shift.since} by the same model: {shift.mean:.1%} in the "
+            f"mean, {shift.mean_then:.1%} then (population stability index {shift.drift.index:.2f}; [checks] "
+            f"risk_shift is {checks.risk_shift:g}).",
             "Did a source change what it means, or lose rows? churn monitor tells which features moved. If it is the "
             "customers who did, publish it by CHURN__CHECKS__RISK=warn, for this night alone.",
             checks.risk,

@@ -80,7 +80,7 @@ class Opened:
 def open_sources(settings: Settings, log: RunLog | None = None) -> Opened:
     """Open every table of the settings. What cannot be opened is listed, so that all of it is told at once.
 
-    The tables of a warehouse are copied first, as far as they are new, of which the log tells.
+    The tables of a warehouse are copied first, as far as they are new. The log tells of both.
 
     Raises
     ------
@@ -94,8 +94,8 @@ def open_sources(settings: Settings, log: RunLog | None = None) -> Opened:
             opened.unreadable += copy
             return opened
         opened.copy, settings = copy, copy.settings
-        if log is not None:
-            log.step("read and check the tables")
+    if log is not None:
+        log.step("read and check the tables")
     for name, source in settings.data.sources.items():
         table = _read(opened, settings, name, source)
         if table is None:

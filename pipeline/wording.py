@@ -14,7 +14,7 @@ from typing import Any, Final
 from pipeline.amounts import Language, whole
 from pipeline.grammar import Value, can_be_said, named_in, told, written
 
-__all__ = ["PROFILE", "Sentence", "all_sentences", "sentence", "top_sentences", "weight"]
+__all__ = ["PROFILE", "SLIGHT", "Sentence", "all_sentences", "sentence", "top_sentences", "weight"]
 
 PROFILE: Final = "profile"
 """The family of what an account is, as against what it did."""

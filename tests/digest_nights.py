@@ -1,19 +1,20 @@
 """Nights for the digest: a few accounts whose risk and its movement are chosen, published without a model."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from command_line import Answer
-from sample_nights import BANDS, CATALOGUE, NOW, make_book, publish, reason, run
+from sample_nights import BANDS, CATALOGUE, make_book, publish, reason, run
 from sqlalchemy import Engine
 
 from pipeline.digest.drafts import Drafts, draft
 from pipeline.digest.letter import Letter
 from pipeline.people.connection import connect as connect_people
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.store.connection import connect
 
 MONDAY = date(2026, 11, 23)
@@ -85,12 +86,17 @@ def leaving(account_id: str, last_day: date | None = date(2026, 12, 31), **more:
     return account(account_id, state="leaving", last_day=last_day, **more)
 
 
+def scored_at(as_of: date) -> datetime:
+    """When a night was scored: early on its day."""
+    return datetime.combine(as_of, time(3, 12), UTC)
+
+
 def publish_night(store: Engine, as_of: date, *accounts: dict[str, Any], **headline: Any) -> None:
     """Publish a night of these accounts, compared with the one a week before."""
     frame = pd.DataFrame([*accounts, account("A-quiet", LOW)])
     book = make_book(frame, bands=BANDS, new_days=28, as_of=as_of)
     told = HEADLINE | {"compared_with": str(as_of - timedelta(days=7))} | headline
-    publish(store, run(f"r{as_of}", as_of=as_of, **told), book, CATALOGUE, finished_at=NOW)
+    publish(store, run(f"r{as_of}", as_of=as_of, **told), book, CATALOGUE, finished_at=scored_at(as_of))
 
 
 def settings_of(folder: Path, text: str = "", url: str | None = None) -> Settings:

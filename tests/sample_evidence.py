@@ -1,7 +1,7 @@
 """Evidence to publish, made by hand: weeks and tickets of accounts, packed as a night packs them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
@@ -26,11 +26,17 @@ def made(
     weeks: Mapping[str, Weeks],
     tickets: Mapping[str, list[date]] | None = None,
     *,
+    happened: Mapping[str, list[dict[str, object]]] | None = None,
+    peers: Sequence[Mapping[str, object]] = (),
     series: tuple[str, ...] = SERIES,
     since: date | None = date(2020, 1, 1),
     part_accounts: int = 2,
 ) -> Evidence:
-    """The evidence of a night, of the accounts of `weeks`, in parts of so many accounts."""
+    """The evidence of a night, of the accounts of `weeks`, in parts of so many accounts.
+
+    `happened` are further events of accounts, each with its kind and `day`, or `opened_at`; of one account either these
+    or `tickets`.
+    """
     last = week_of(as_of - timedelta(days=1))
     ids, first = sorted(weeks), (last - 52) // WEEKS_A_BLOCK
     parts = []
@@ -43,10 +49,14 @@ def made(
             for opened_on in (tickets or {}).get(each, []):
                 block = week_of(opened_on) // WEEKS_A_BLOCK
                 contents[each, "events", block] = json.dumps([ticket(opened_on)]).encode()
+            for told in (happened or {}).get(each, []):
+                block = week_of(date.fromisoformat(str(told.get("day") or told["opened_at"])[:10])) // WEEKS_A_BLOCK
+                others = json.loads(contents.get((each, "events", block), b"[]"))
+                contents[each, "events", block] = json.dumps([*others, told]).encode()
         parts.append(Part(None if start + part_accounts >= len(ids) else here[-1], contents))
     told = {source: None if since is None else str(since) for source in ("usage", "page_visits")}
     about = {"series": list(series), "first_week": last - 52, "last_week": last, "since": told}
-    return Evidence(about | {"lost": {"usage": [], "page_visits": []}}, parts)
+    return Evidence(about | {"lost": {"usage": [], "page_visits": []}, "peers": list(peers)}, parts)
 
 
 def _weeks(account_id: str, weeks: Weeks, series: int) -> list[tuple[tuple[str, str, int], bytes]]:

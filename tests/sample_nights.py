@@ -1,16 +1,22 @@
 """Nights to publish: accounts with scores that add up, made without a model."""
 
+import io
+import json
 import struct
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlalchemy import Engine, select, update
 
 from features.catalogue import read_catalogue
 from models.bands import Bands
 from pipeline import book, publication
+from pipeline.inputs import Inputs
 from pipeline.publication import Run
 from pipeline.store.connection import writing
 from pipeline.store.lease import Lease, leased
@@ -85,7 +91,12 @@ def reason(family: str, feature: str, value: Any, contribution: float, contradic
 
 
 def make_book(frame: pd.DataFrame, **more: Any) -> pd.DataFrame:
-    """The book of a frame whose families are mappings; what raises most follows from them."""
+    """The book of a frame whose families are mappings; what raises most follows from them.
+
+    Where the frame knows no renewals, none lies ahead, and segment and plan need not be known either.
+    """
+    unknown = [name for name in ("renews_on", "segment", "plan") if name not in frame]
+    frame = frame.assign(**dict.fromkeys(unknown))
     raising = [[(-value, name) for name, value in each.items() if value > 0] for each in frame["families"]]
     largest = [min(each)[1] if each else None for each in raising]
     return book.make_book(frame.assign(largest_family=largest), **more)
@@ -120,6 +131,18 @@ def pack(reasons: list[dict[str, Any]], facts: dict[str, Any]) -> bytes:
 
 def stage(lease: Lease, of: Run, made: pd.DataFrame, catalogue: dict[str, Any], **named: Any) -> None:
     publication.stage(lease, of, packed(made, catalogue), catalogue, **named)
+
+
+def inputs_of(frame: pd.DataFrame, rows_known: Mapping[str, int], rows: int) -> Inputs:
+    """What a night saw, from a frame by `account_id`, so many accounts a file."""
+
+    def file(start: int) -> bytes:
+        part = pa.Table.from_pandas(frame.iloc[start : start + rows].reset_index(), preserve_index=False)
+        written = io.BytesIO()
+        pq.write_table(part.replace_schema_metadata({"rows_known": json.dumps(dict(rows_known))}), written)
+        return written.getvalue()
+
+    return Inputs(map(file, range(0, len(frame), rows)), rows_known)
 
 
 def run(run_id: str, *, as_of: date = NIGHT, model_version: str = "1", **headline: Any) -> Run:

@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,18 @@ from pipeline.people.connection import connect, prepare, reading, rows_of, writi
 from pipeline.people.schema import (
     ACTIONS,
     ANNOUNCEMENTS,
+    API_TOKENS,
     AUDIT_LOG,
     FORGOTTEN,
     HOLD_OUT,
+    LASTING,
+    LINKS,
     MESSAGES,
     METADATA,
     NOTES,
     OUTCOMES,
     PEOPLE_STORE,
+    SESSIONS,
     USERS,
     new_id,
 )
@@ -62,6 +66,13 @@ def sample(account_id: str = "A-1") -> dict[Table, list[dict[str, Any]]]:
         MESSAGES: [{**message, "state": "sent", "claimed_at": NOW, "claim": new_id(), "ended_at": NOW}],
         ANNOUNCEMENTS: [{**message, "account_id": account_id, "change": "new"}],
         AUDIT_LOG: [{**about, "source": "console", "deed": "account seen", "details": '{"page": "account"}'}],
+        SESSIONS: [{"digest": "2" * 64, "user_id": mara["user_id"], "created_at": NOW, "seen_at": NOW}],
+        LINKS: [
+            {"digest": "3" * 64, "user_id": mara["user_id"], "created_at": NOW, "ends_at": NOW + timedelta(days=3)}
+        ],
+        API_TOKENS: [
+            {"name": "crm", "digest": "4" * 64, "user_id": lin["user_id"], "scope": "write", "created_at": NOW}
+        ],
         FORGOTTEN: [{"digest": "0" * 64, "salt": "1" * 32, "at": NOW}],
     }
 
@@ -76,9 +87,9 @@ def put(people: Engine, rows: dict[Table, list[dict[str, Any]]]) -> None:
 
 
 def held(people: Engine) -> dict[str, list[dict[str, Any]]]:
-    """All that is in the store, but the lines of commands in the audit log."""
+    """All that lasts in the store, but the lines of commands in the audit log."""
     with reading(people) as connection:
-        found = {table.name: list(rows_of(connection, table)) for table in METADATA.sorted_tables}
+        found = {table.name: list(rows_of(connection, table)) for table in LASTING}
     found["audit_log"] = [line for line in found["audit_log"] if line["source"] != "command"]
     return found
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from models.registry import load_version, versions_trained_on
 from pipeline import retention
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import book, night
 from pipeline.store.schema import FROZEN, LEDGER, PUBLISHED, RUNS

@@ -24,7 +24,7 @@ from pipeline.people.backup import back_up, last_backup
 from pipeline.people.connection import connect, prepare, reading, writing
 from pipeline.people.forgotten import remember
 from pipeline.people.restore import restore as bring_back
-from pipeline.people.schema import ACTIONS, AUDIT_LOG, FORGOTTEN, METADATA, NOTES, USERS
+from pipeline.people.schema import ACTIONS, AUDIT_LOG, FORGOTTEN, LASTING, NOTES, PASSING, PEOPLE_STORE, USERS
 from pipeline.store.schema import STORE_VERSION
 
 LATER = NOW + timedelta(days=3)
@@ -74,6 +74,17 @@ def test_what_was_backed_up_comes_back(
     assert ("restored", LATER, None) == (told["deed"], told["at"], told["user_id"])
     assert NOW.isoformat() == json.loads(told["details"])["backup_of"]
     target.dispose()
+
+
+def test_nobody_is_let_in_by_a_backup(people: Engine, backed_up: dict[str, Any], file: Path) -> None:
+    """No session, link or token is in it, and those of the store that it replaces go: their users may be others now."""
+    with ZipFile(file) as archive:
+        assert not {"sessions.jsonl", "links.jsonl", "api_tokens.jsonl"} & set(archive.namelist())
+    with reading(people) as connection:
+        assert all(connection.execute(select(table)).all() for table in PASSING), "the sample has some"
+    bring_back(people, file, LATER, replace=True)
+    with reading(people) as connection:
+        assert not any(connection.execute(select(table)).all() for table in PASSING)
 
 
 def test_the_store_goes_on_where_it_was(people: Engine, backed_up: dict[str, Any], file: Path) -> None:
@@ -206,7 +217,7 @@ def test_no_changed_byte_goes_unseen(small: Path, tmp_path: Path) -> None:
         broken.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
         try:
             with restore.opened(broken) as archive:
-                read = tuple(tuple(map(str, archive.rows(table.name))) for table in METADATA.sorted_tables)
+                read = tuple(tuple(map(str, archive.rows(table.name))) for table in LASTING)
                 rows.add((archive.manifest.revision, read))
         except (RefusedError, UsageError):
             refused += 1
@@ -365,9 +376,9 @@ def test_the_doctor_tells_of_it(people: Engine, company: Path, file: Path) -> No
     """Whether it can be read, by which revision, and how long ago it was backed up."""
     assert (True, "nobody has written anything down yet") == people_finding(company)
     put(people, sample())
-    assert (True, "revision 0001, never backed up (churn backup FILE)") == people_finding(company)
+    assert (True, f"revision {PEOPLE_STORE.revision}, never backed up (churn backup FILE)") == people_finding(company)
     assert 0 == churn("backup", file, "-c", company).exit_status
-    assert (True, "revision 0001, backed up 0.0 hours ago") == people_finding(company)
+    assert (True, f"revision {PEOPLE_STORE.revision}, backed up 0.0 hours ago") == people_finding(company)
     with connection.store.writing(people) as to:
         to.execute(update(STORE_VERSION).values(version_num="9999"))
     well, told = people_finding(company)

@@ -12,7 +12,7 @@ import pytest
 from features.contract import CONTRACT, Rule, Severity, Table
 from pipeline.checks import check_contract, refuse_fatal
 from pipeline.errors import RefusedError
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import open_sources
 from pipeline.violation import Violation
 

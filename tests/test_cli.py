@@ -78,7 +78,10 @@ def is_command(line: str) -> bool:
     name = next((word for word in words if word in main.commands), None)
     if name is None:
         return bool(words) and words[0] in {"--help", "--version"}
-    known = {opt for each in (main, main.commands[name]) for param in each.params for opt in param.opts}
+    below = getattr(main.commands[name], "commands", {})
+    known = {
+        opt for each in (main, main.commands[name], *below.values()) for param in each.params for opt in param.opts
+    }
     return all(word.partition("=")[0] in known | {"--help"} for word in words if re.match(r"--?[a-z]", word))
 
 

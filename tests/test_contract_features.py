@@ -13,7 +13,7 @@ from single_cases import AS_OF, ago, asked, on, term
 from features.catalogue import read_catalogue
 from features.tenure import further
 from pipeline.amounts import Language
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import open_sources
 from pipeline.wording import sentence, top_sentences
 

@@ -104,6 +104,22 @@ def test_nothing_to_say_sends_nothing(store: Engine, store_url: str, tmp_path: P
     assert (0, "Nothing to say: nothing is sent.") == (answer.exit_status, answer.stdout.splitlines()[1])
 
 
+def test_what_cannot_be_told_yet_is_said(store: Engine, store_url: str, tmp_path: Path) -> None:
+    """A first night, one without another a week older, and one scored before that was there: no news, and why."""
+    file = config(tmp_path, store_url, free_port())
+
+    def told() -> list[str]:
+        return churn("digest", "-c", file, "--as-of", str(MONDAY)).stdout.splitlines()[1:]
+
+    publish_night(store, MONDAY, account("A", HIGH, data=3.0), compared_with=None)
+    first = "There is no earlier night to compare it with: from the next one on, notices can be told."
+    assert [first, "Nothing is sent."] == told()
+    publish_night(store, MONDAY - timedelta(days=6), account("A", LOW))
+    assert "none before this one is; the newest is that of 2026-11-17" in told()[0]
+    publish_night(store, BEFORE, account("A", LOW))
+    assert "when this night was scored it was not compared with that of 2026-11-16" in told()[0]
+
+
 def test_a_server_that_is_down_is_told_and_the_next_run_sends(
     news: Engine, people: Engine, store_url: str, tmp_path: Path, letterbox: Letterbox
 ) -> None:

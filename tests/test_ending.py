@@ -104,7 +104,7 @@ ABANDONED = """
 import sys
 from pathlib import Path
 from pipeline.ending import Ended, endable
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import open_sources
 
 settings = read_settings(Path(sys.argv[1]))
@@ -145,6 +145,7 @@ from pipeline.call import Call, takes_call
 from pipeline.ending import ends_queries_of
 
 signal.signal(signal.SIGINT, {heard})
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 @click.command()
 @takes_call
@@ -161,15 +162,20 @@ work(obj={{"config": None, "as_json": False}})
 """
 
 
-@pytest.mark.parametrize("again", range(4))
-def test_ctrl_c_in_a_query_ends_without_a_traceback(again: int) -> None:
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [(signal.SIGINT, "Interrupted."), (signal.SIGTERM, "Ended by SIGTERM.")],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+@pytest.mark.parametrize("again", range(3))
+def test_told_to_end_in_a_query_a_command_ends_without_a_traceback(sent: signal.Signals, told: str, again: int) -> None:
     """Also where the engine is asked once more on the way out, which about every second time would not answer."""
     query = "engine.execute('SELECT sum(hash(range)) FROM range(100_000_000_000)').fetchall()"
     with begun(INTERRUPTED.format(query=query, heard="signal.default_int_handler"), says="working") as process:
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         answer, errors = process.communicate(timeout=30)
-    assert ("asked again\n", "Interrupted.\n") == (answer, errors)
+    assert ("asked again\n", f"{told}\n") == (answer, errors)
     assert 1 == process.returncode
 
 

@@ -23,13 +23,13 @@ from small_companies import LATER, SmallCompany, accounts_of, companies, paramet
 from sqlalchemy import Engine
 
 from features.cohort import states, terms
-from features.evidence import EXCERPT_CHARACTERS, changes, renewed, tickets, use_by_week, users_by_week, visit_days
+from features.evidence import EXCERPT_CHARACTERS, changes, renewed, tickets, use_by_week, visit_days
 from features.outages import coverage
 from features.versions import History
 from pipeline.demo.company import LAST_NIGHT, write_company
 from pipeline.evidence import MOST_HAPPENED, evidence
 from pipeline.packed_evidence import Evidence
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import history, open_sources
 from pipeline.store.connection import reading
 from pipeline.store.evidence import evidence_of
@@ -80,10 +80,9 @@ def gathered(history: History, as_of: date, first: date) -> dict[str, dict[str, 
     moment = history.rules.moment(as_of)
     found: dict[str, Any] = {name: defaultdict(dict) for name in ("use", "visits", "tickets", "changes")}
     found["renewals"] = defaultdict(set)
-    people = {row["account_id"]: row["active_users"] for row in rows_of(users_by_week(history, moment, first, 70))}
     for row in rows_of(use_by_week(history, moment, first, 70)):
-        users = people.get(row["account_id"], [0] * 70)[row["week"]]
-        found["use"][row["account_id"]][row["week"]] = row["usage"], row["active_days"], users
+        seen = row["usage"], row["active_days"], row.get("active_users", 0)
+        found["use"][row["account_id"]][row["week"]] = seen
     if "page_visits" in history.tables:
         for row in rows_of(visit_days(history, moment, first, PAGE_GROUPS)):
             found["visits"][row["account_id"]][row["day"], row["group"]] = row["visits"], row["people"]

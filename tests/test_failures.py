@@ -20,7 +20,7 @@ from command_line import CHURN, ONE_THREAD, Answer, churn, churn_process
 from postgres_server import running_server
 from sqlalchemy import Engine, select
 
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.store import connection as connection_to_store
 from pipeline.store.connection import connect, reading, writing
 from pipeline.store.lease import leased

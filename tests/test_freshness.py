@@ -12,7 +12,7 @@ from features.outages import Coverage, coverage
 from features.timeline import ChurnRules, Moment
 from features.versions import History
 from pipeline.errors import RefusedError
-from pipeline.freshness import blind_days, is_stale, refuse_stale, stale_tables, usual_gap
+from pipeline.freshness import blind_days, is_stale, refuse_stale, sources_of, stale_tables, usual_gap
 
 TODAY = date(2026, 11, 2)  # a Monday
 TIMES = {"usage": "occurred_at", "page_visits": "visited_at", "tickets": "opened_at", "invoices": "issued_on"}
@@ -160,3 +160,16 @@ def test_a_source_is_out_while_it_hides_a_quarter_of_some_recent_days(
     heard = Coverage({"usage": tuple((day, day + timedelta(days=1), 40) for day in days)})
     told = {} if out is None else {"usage": tuple(TODAY - timedelta(days=back) for back in out)}
     assert told == blind_days(heard, Moment(TODAY))
+
+
+def test_a_night_keeps_how_each_source_stood() -> None:
+    """The last day of each that is there; of one that is late, the share of the customers with rows in it."""
+    here, gone = every(1, TODAY - timedelta(days=1)), every(1, TODAY - timedelta(days=20))
+    given = past(usage=table("usage", here), tickets=table("tickets", gone))
+    fine = {"until": "2026-11-01", "is_late": False, "out": None, "touched": None}
+    late = {"until": "2026-10-13", "is_late": True, "out": None}
+    found = sources_of(given, Moment(TODAY), coverage(given), ["A-1", "A-2", "A-3", "A-4"])
+    assert ["usage", "tickets"] == list(found)
+    assert fine == found["usage"]
+    assert late == {name: found["tickets"][name] for name in late}
+    assert 0.25 == found["tickets"]["touched"]

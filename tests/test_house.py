@@ -141,7 +141,12 @@ def test_data_in_packages_is_installed_with_them() -> None:
         for path in repository_files()
         if path.relative_to(ROOT).parts[0] in PACKAGES and path.suffix not in {".py", ".md"}
         if not any(
-            path.match(pattern) for pattern in package_data.get(".".join(path.relative_to(ROOT).parent.parts), [])
+            inside.match(pattern)
+            for folder in path.parents
+            if folder.is_relative_to(ROOT)
+            for inside in [path.relative_to(folder)]
+            for pattern in package_data.get(".".join(folder.relative_to(ROOT).parts), [])
+            if pattern.count("/") == len(inside.parts) - 1
         )
     ]
     assert [] == missing

@@ -17,7 +17,8 @@ from models.errors import CorruptModel, NoChampion, TrackingFailed
 from models.registry import TrainingRun, register
 from models.succession import promote
 from pipeline.kept_models import champion, copy_champion, model_of
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.store.connection import reading
 from pipeline.store.lease import leased
 from pipeline.store.nights import Night

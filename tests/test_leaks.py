@@ -36,7 +36,8 @@ from models.churn_model import ChurnModel
 from models.sentiment_model import SentimentModel, learn
 from models.training import fit
 from pipeline.learned_tone import rated_texts, use_tone
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import Opened, history, open_sources
 from pipeline.ticket_words import add_sentiment
 

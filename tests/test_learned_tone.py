@@ -31,7 +31,8 @@ from pipeline.learned_tone import learn_tone, rated_texts, use_tone
 from pipeline.nightly import run_night
 from pipeline.past import Past, snapshot_frames
 from pipeline.run_log import open_log
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import Opened, history, open_sources
 from pipeline.ticket_words import add_sentiment
 from pipeline.training import train

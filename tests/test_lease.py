@@ -7,8 +7,9 @@ import time
 import pytest
 from programs import begun
 from sample_nights import CATALOGUE, NOW, booked, publish, run, silence, stage
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, event, select, text
 
+from pipeline.ending import Ended, endable
 from pipeline.errors import StoreError
 from pipeline.publication import flip
 from pipeline.store import connection as connections
@@ -51,6 +52,23 @@ def test_it_is_free_after_a_failure(store: Engine) -> None:
         pass
 
 
+@pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute", "commit"])
+def test_it_is_given_back_by_who_is_told_to_end_while_giving_it_back(store: Engine, moment: str) -> None:
+    told: list[str] = []
+
+    def tell(*_: object) -> None:
+        if not told:
+            told.append(moment)
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Ended), endable(0), leased(store):
+        event.listen(store, moment, tell)
+    event.remove(store, moment, tell)
+    assert [moment] == told
+    with store.connect() as connection:
+        assert connection.execute(select(LEASE.c.token)).scalar_one() is None
+
+
 @pytest.mark.parametrize("seconds", [SILENCE_SECONDS + 2, -SILENCE_SECONDS - 2], ids=["silent", "clock set back"])
 def test_who_is_silent_is_taken_over_and_publishes_nothing(store: Engine, seconds: float) -> None:
     """Not even what it had staged before: what the other published stays."""
@@ -62,7 +80,7 @@ def test_who_is_silent_is_taken_over_and_publishes_nothing(store: Engine, second
             LeaseLost, match=r"silent for more than 60 seconds and was taken over\. It has written nothing"
         ):
             flip(paused, run("paused"), finished_at=NOW)
-        with leased(store), pytest.raises(LeaseLost, match=r"taken over by \S+ at \d\d:\d\d:\d\d UTC"):
+        with leased(store), pytest.raises(LeaseLost, match=r"taken over by .+ at \d\d:\d\d:\d\d UTC"):
             stage(paused, run("again"), booked(3), CATALOGUE)
     assert "other" == current(store)
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from known_risk import FEATURES, known_risk, trained
 
+from features.catalogue import Family
 from models.drift import RISK, drifts, reference_of
 from models.expected_skill import expected_skill
 from models.metrics import area_under_curve
@@ -46,6 +47,13 @@ def test_a_new_word_and_a_lost_column_are_told() -> None:
     assert [word for word, _ in by_name["plan"].new] == ["galaxy"]
     assert by_name["use_usual"].has_drifted
     assert (by_name["use_usual"].missing_then, by_name["use_usual"].missing_now) == (0.0, 1.0)
+
+
+def test_what_a_segment_shares_is_left_out() -> None:
+    then = _accounts(300, 1).assign(peer_churn_segment=0.1)
+    shared = replace(FEATURES[0], name="peer_churn_segment", family=Family.MARKET)
+    reference = reference_of(then, [*FEATURES, shared], np.zeros(300))
+    assert {RISK, *(feature.name for feature in FEATURES)} == set(reference)
 
 
 def test_those_that_moved_most_come_first() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sample_nights import CATALOGUE, NOW, booked, publish, run
+from sqlalchemy import Engine
 
 from features.contract import Severity
 from models.bootstrap import Figure
@@ -18,7 +20,9 @@ from models.drift import Drift
 from models.evaluate import Evaluation, evaluate
 from pipeline.monitor_page import monitor_page
 from pipeline.monitored import Monitored, Outcome, Verdict
-from pipeline.store.nights import Night
+from pipeline.monitoring import night_like
+from pipeline.store.connection import reading
+from pipeline.store.nights import Night, published
 from pipeline.violation import Violation
 
 NIGHT = date(2026, 11, 2)
@@ -68,7 +72,8 @@ def found() -> Monitored:
         shown=SHOWN,
         capacity=40,
         drifted=tuple(drift(f"feature_{number}", 0.01 * number) for number in range(12)),
-        made_on="2026-06-01",
+        made_on=date(2026, 6, 1),
+        drift_on=NIGHT,
         expected={
             "auc": Figure(0.80, 0.78, 0.82),
             "departures": Figure(40, 30, 50),
@@ -92,6 +97,7 @@ def test_nothing_wrong_is_fine(found: Monitored) -> None:
     [
         ("drift", {"drifted": (drift("seats", 0.3),)}, Verdict.LOOK),
         ("drift", {"drifted": None}, Verdict.UNKNOWN),
+        ("drift", {"drifted": None, "drift_on": None}, Verdict.UNKNOWN),
         ("expected", {"expected": {"auc": Figure(0.70, 0.68, 0.72)}}, Verdict.LOOK),
         ("expected", {"expected": {"auc": Figure(0.75, 0.72, 0.77)}}, Verdict.FINE),
         ("expected", {"expected": {}}, Verdict.UNKNOWN),
@@ -120,6 +126,37 @@ def test_true_risks_are_rarely_called_wrong(found: Monitored) -> None:
     alarms = [replace(found, realised=judged(matured(seed))).verdicts["realised"] for seed in range(40)]
     assert alarms.count(Verdict.LOOK) <= 5
     assert Verdict.UNKNOWN not in alarms
+
+
+@pytest.mark.parametrize(
+    ("nights", "like"),
+    [
+        pytest.param(dict.fromkeys(range(8), "2"), 5, id="each day: that of the weekday"),
+        pytest.param({0: "2"}, 0, id="one a week: that one"),
+        pytest.param({0: "2", 1: "2", 2: "2", 4: "2", 6: "2"}, None, id="that of the weekday did not run"),
+        pytest.param({0: "2", 1: "2", 5: "1"}, None, id="another model gave it"),
+        pytest.param({0: "2", 1: "2", 12: "2"}, None, id="it is too old"),
+    ],
+)
+def test_a_night_stands_beside_a_day_of_its_own_weekday(
+    store: Engine, nights: dict[int, str], like: int | None
+) -> None:
+    """Nights by the days before the newest one, a Monday, and the model of each, which was made on a Wednesday."""
+    made = booked(3)
+    for ago, version in sorted(nights.items(), reverse=True):
+        of = run(f"{ago}", as_of=NIGHT - timedelta(days=ago), model_version=version, model_digest=version)
+        publish(store, of, made, CATALOGUE, finished_at=NOW)
+    with reading(store) as connection:
+        found = night_like(connection, published(connection, None), date(2026, 5, 6))
+    assert (None if like is None else NIGHT - timedelta(days=like)) == (None if found is None else found.as_of)
+
+
+def test_drift_says_which_days_it_stands_between(found: Monitored) -> None:
+    assert "between Monday, 2026-06-01, and Monday, 2026-11-02, none beyond chance in 11" in found.told()
+    tuesday = replace(found, made_on=date(2026, 6, 2), drifted=(drift("days_since_use", 0.3),))
+    assert "differs by the weekday alone" in tuesday.told()
+    assert "differs by the weekday alone" not in replace(found, drifted=tuesday.drifted).told()
+    assert "in the last week it gave no night of a Tuesday" in replace(tuesday, drifted=None, drift_on=None).told()
 
 
 class Page(HTMLParser):
@@ -165,9 +202,8 @@ def test_the_page_shows_what_was_found_and_asks_nothing_of_any_host(found: Monit
 def test_a_page_where_little_is_known(found: Monitored) -> None:
     """A first night by rules: nothing is expected, nothing has come yet, and no chart has nothing in it."""
     rules = replace(SHOWN, headline=SHOWN.headline | {"starter": {"departures": 12, "needed": 100}})
-    young = replace(
-        found, shown=rules, drifted=None, made_on=None, expected={}, promised=None, realised=None, outcomes=(), curve=()
-    )
+    unknown = dict.fromkeys(("drifted", "made_on", "drift_on", "promised", "realised"))
+    young = replace(found, shown=rules, expected={}, outcomes=(), curve=(), **unknown)
     page = Page(monitor_page(young))
     assert [] == page.open
     assert "svg" not in page.count

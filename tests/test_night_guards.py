@@ -12,7 +12,8 @@ from pipeline.health import examine
 from pipeline.morning import list_page
 from pipeline.nightly import run_night
 from pipeline.run_log import RunLog
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import open_sources
 from pipeline.store.connection import connect
 
@@ -150,14 +151,14 @@ def test_json_holds_the_list_that_is_printed(old_night: tuple[dict[str, str], An
 def shown(env: dict[str, str], now: datetime) -> str:
     engine = connect(env["CHURN__STORE__URL"])
     try:
-        return list_page(engine, "", now=now)
+        return list_page(engine, "", now=now, arrival_hours=6)
     finally:
         engine.dispose()
 
 
 @pytest.mark.parametrize(
     ("hours", "told"),
-    [(36, "Night of Mon 1 Jun 2026 ·"), (37, "2026 (1 day old) ·"), (24 * 174 + 8, "2026 (5 months old) ·")],
+    [(32, "Night of Mon 1 Jun 2026 ·"), (33, "2026 (1 day old) ·"), (24 * 174 + 8, "2026 (5 months old) ·")],
 )
 def test_the_headline_says_when_the_night_is_old(
     hours: int, told: str, old_night: tuple[dict[str, str], Answer]

@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.cli import main
 from pipeline.errors import RefusedError, UsageError
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 OPERATIONS = ROOT / "docs" / "operations"

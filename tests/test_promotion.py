@@ -3,11 +3,19 @@
 import json
 import re
 import shutil
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
 from command_line import SPARSE, Answer, churn
 from mlflow import MlflowClient
+from sample_people import put, user
+
+from pipeline.people.connection import connect as connect_people
+from pipeline.people.deeds import Form, NotARisk, record
+from pipeline.people.schema import USERS, new_id
+from pipeline.store.connection import connect, reading
+from pipeline.store.nights import book, published
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +143,7 @@ def test_monitor_judges_nights_that_no_model_had_seen(config: Path) -> None:
     assert _champion(config) == 2
     for day in ("2026-07-06", "2026-11-02"):
         assert churn("score", "--as-of", day, "-c", config, env=SPARSE).exit_status == 0
+    marked = _marked_as_no_risk(config, date(2026, 7, 6))
     done = churn("monitor", "--json", "-c", config, env=SPARSE)
     assert done.exit_status == 0, done.stderr
     found = done.record()
@@ -145,6 +154,26 @@ def test_monitor_judges_nights_that_no_model_had_seen(config: Path) -> None:
     assert (realised["first_as_of"], realised["last_as_of"]) == ("2026-07-06", "2026-07-06")
     assert realised["departures"] > 0
     assert realised["figures"]["auc"]["value"] is not None
+    (case,) = found["not_a_risk"]
+    assert (marked, "2026-07-06", "seasonal") == (case["account_id"], case["as_of"], case["why"])
+    assert case["stayed"] is (case["fate"] != "left")
+    assert "Marked as no risk since 2025-11-02: 1 (seasonal 1); " in churn("monitor", "-c", config, env=SPARSE).stdout
+
+
+def _marked_as_no_risk(config: Path, day: date) -> str:
+    """The id of a customer of whom somebody said so, looking at that night."""
+    url = f"sqlite:///{config.parent / 'churn.db'}"
+    store, people = connect(url), connect_people(url)
+    by = user()
+    put(people, {USERS: [by]})
+    with reading(store) as connection:
+        account_id = next(book(connection, published(connection, day))).account_id
+    at = datetime.combine(day, time(9), UTC)
+    form = Form(new_id(), by["user_id"], account_id, day, at, day)
+    record(people, form, NotARisk("seasonal"), rest_days=14, families=[])
+    store.dispose()
+    people.dispose()
+    return account_id
 
 
 def test_rules_give_bands_and_no_percentages(config: Path) -> None:

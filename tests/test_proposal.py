@@ -15,7 +15,8 @@ from pipeline.cli import main
 from pipeline.demo.company import write_company
 from pipeline.errors import UsageError
 from pipeline.proposal.proposal import Proposal, propose
-from pipeline.settings import Settings, SqlSource, read_settings
+from pipeline.settings import Settings, SqlSource
+from pipeline.settings_file import read_settings
 from pipeline.sources import history, open_sources
 
 REAL = Path(__file__).parents[2] / "shared" / "data"

@@ -458,7 +458,7 @@ def test_a_store_from_before_there_were_revisions_is_left_alone(store: Engine) -
             connection.execute(text(f"CREATE SCHEMA {PUBLISHED_STORE.schema}"))
         connection.execute(text("CREATE TABLE store_version (version INTEGER)"))
     for opens in (lambda: reading(store).__enter__(), lambda: prepare(store)):
-        with pytest.raises(StoreOutdated, match="move it aside and score again"):
+        with pytest.raises(StoreOutdated, match="Move it aside and score again"):
             opens()
 
 

@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import Answer, churn
-from sample_nights import CATALOGUE, NOW, booked, publish, run
+from sample_nights import CATALOGUE, NOW, booked, inputs_of, publish, run
 
 from models.errors import NoVersion
 from models.registry import load_version
 from pipeline.differences import differences
-from pipeline.inputs import Inputs, parts, stored_inputs
+from pipeline.inputs import stored_inputs
 from pipeline.replay import replay
 from pipeline.replay_page import replay_page
 from pipeline.run_log import RunLog
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.store.connection import connect, reading
 from pipeline.store.nights import night
 
@@ -400,7 +400,7 @@ def test_what_a_night_saw_reads_back_from_its_parts(tmp_path: Path) -> None:
         },
         index=pd.Index(["A-1", "A-2", "A-3"], name="account_id"),
     )
-    files = list(parts(Inputs(frame, {"accounts": 7}), rows=2))
+    files = list(inputs_of(frame, {"accounts": 7}, rows=2).files())
     assert 2 == len(files)
     engine = connect(f"sqlite:///{tmp_path / 'churn.db'}")
     publish(engine, run("r1"), booked(3), CATALOGUE, finished_at=NOW, inputs=files)
@@ -414,9 +414,9 @@ def test_what_a_night_saw_reads_back_from_its_parts(tmp_path: Path) -> None:
     engine.dispose()
     assert seen is not None
     assert {"accounts": 7} == seen.rows_known
-    assert [] == list(differences(frame, seen.frame, [], TODAY))
-    assert frame.columns.tolist() == seen.frame.columns.tolist()
-    assert frame["tickets_28"].tolist()[0] == seen.frame["tickets_28"].tolist()[0]
+    assert [] == list(differences(frame, seen.frame(), [], TODAY))
+    assert frame.columns.tolist() == seen.frame().columns.tolist()
+    assert frame["tickets_28"].tolist()[0] == seen.frame()["tickets_28"].tolist()[0]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

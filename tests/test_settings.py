@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import UsageError
-from pipeline.settings import Settings, SqlSource, read_settings
+from pipeline.settings import Settings, SqlSource
+from pipeline.settings_file import read_settings
 
 TABLES = '[data]\naccounts = "accounts.parquet"\nsubscriptions = "subscriptions.parquet"\nusage = "usage.parquet"\n'
 MAIL = '[mail]\nhost = "mail"\nsender = "churn@example.com"\n'
@@ -64,18 +65,29 @@ def test_two_tables_are_enough(file: Path) -> None:
         ('ticket = "t.csv"\n', "[data] ticket: unknown key; did you mean tickets?"),
         ('folder = "x"\n', "[data] folder: unknown key"),
         (
+            "[warehouse]\nx = 1\n",
+            "warehouse: unknown key; known are company, data, churn, pages, sentiment, book",
+        ),
+        ("[str]\nx = 1\n", "str: unknown key"),
+        ('[data.columns.usage]\nstr = "a"\n', "usage has no column 'str'"),
+        ("[data.columns.usage]\nstr = { a = 1 }\n", "[data] columns.usage.str = {'a': 1}: write text, in quotes"),
+        ("tickets = {}\n", "[data] tickets.sql = {}: write a path in quotes, or { sql = "),
+        ('[pages]\npricing = "x"\n', "[pages] pricing = 'x': write a list of patterns"),
+        ("[book]\n[book]\n", "has the section [book] twice, the second time at line 6. Move its keys under the first."),
+        ("[data.columns.usage]\n[data.columns.usage]\n", "has the section [data.columns.usage] twice"),
+        (
             '[churn]\nhorizon_days = "two months"\n',
-            "[churn] horizon_days = 'two months': Input should be a valid integer",
+            "[churn] horizon_days = 'two months': write a whole number",
         ),
         ('[sentiment]\nlearn = "no"\n', "[sentiment] learn = 'no': write true or false, without quotes"),
         ("[run]\ndemo = 1\n", "[run] demo = 1: write true or false"),
-        ("[churn]\nhorizon_days = 0\n", "[churn] horizon_days = 0: Input should be greater than or equal to 1"),
-        ('[churn]\nevent = "cancelled"\n', "[churn] event = 'cancelled': Input should be 'ended' or 'notice'"),
-        ("tickets = 7\n", "[data] tickets = 7: "),
-        ("tickets = { sql = 7 }\n", "[data] tickets.sql = 7: "),
-        ('tickets = { query = "FROM t" }\n', "[data] tickets.query: unknown key"),
+        ("[churn]\nhorizon_days = 0\n", "[churn] horizon_days = 0: write 1 or more"),
+        ('[churn]\nevent = "cancelled"\n', "[churn] event = 'cancelled': write 'ended' or 'notice'"),
+        ("tickets = 7\n", "[data] tickets = 7: write a path in quotes, or { sql = "),
+        ("tickets = { sql = 7 }\n", "[data] tickets.sql = 7: write text, in quotes"),
+        ('tickets = { query = "FROM t" }\n', "[data] tickets.query: unknown key; known are sql"),
         ('tickets = { sql = "" }\n', "[data] tickets.sql = '': "),
-        ("arrival_hours = 24\n", "[data] arrival_hours = 24: Input should be less than or equal to 23"),
+        ("arrival_hours = 24\n", "[data] arrival_hours = 24: write 23 or less"),
         ('[data.columns.invoice]\namount = "x"\n', "no table is called 'invoice'; did you mean invoices?"),
         ('[data.columns.usage]\nocurred_at = "x"\n', "usage has no column 'ocurred_at'; did you mean occurred_at?"),
         ('constant = ["industry"]\n', "'industry' is no table.column, such as 'accounts.industry'"),
@@ -86,10 +98,10 @@ def test_two_tables_are_enough(file: Path) -> None:
         ("[pages]\npricing = []\n", "the group 'pricing' has no patterns"),
         ('[pages]\n"pricing page" = ["/pricing*"]\n', "the group 'pricing page' needs a name of letters"),
         ("[book]\nmedium = 4.0\nhigh = 4.0\n", "high = 4.0 must be above medium = 4.0"),
-        ('[store]\nurl = ""\n', "[store] url = '': String should have at least 1 character"),
-        ('[tracking]\nuri = ""\n', "[tracking] uri = '': String should have at least 1 character"),
+        ('[store]\nurl = ""\n', "[store] url = '': write something, or take it out"),
+        ('[tracking]\nuri = ""\n', "[tracking] uri = '': write something, or take it out"),
         ("[run]\nas_of = 2026-02-30\n", "is not TOML: "),
-        ('[run]\nas_of = "soon"\n', "[run] as_of = 'soon': Input should be a valid date"),
+        ('[run]\nas_of = "soon"\n', "[run] as_of = 'soon': write a day, such as 2026-01-31"),
         ("[company]\nname = Acme\n", "is not TOML: "),
         (
             '[console]\naccount_url = "https://crm.example/"\n',
@@ -97,11 +109,11 @@ def test_two_tables_are_enough(file: Path) -> None:
         ),
         ('[console]\naccount_url = "javascript:x({account_id})"\n', "'javascript:x({account_id})' leads to no account"),
         ('[console]\naccount_url = "https://x/{id}/{account_id}"\n', "leads to no account"),
-        ('[digest]\nlanguage = "de"\n', "[digest] language = 'de': Input should be 'en' or 'zh'"),
+        ('[digest]\nlanguage = "de"\n', "[digest] language = 'de': write 'en' or 'zh'"),
         ('[mail]\nhost = "mail"\n', "mail: sender = '' is no address, such as \"churn@example.com\""),
         ('[mail]\nhost = "mail"\nsender = "A <a@example.com>"\n', "sender = 'A <a@example.com>' is no address"),
         (f'{MAIL}user = "u"\nsecurity = "none"\n', 'security = "none" would send the password in the clear'),
-        (f"{MAIL}port = 0\n", "[mail] port = 0: Input should be greater than or equal to 1"),
+        (f"{MAIL}port = 0\n", "[mail] port = 0: write 1 or more"),
         (f'{MAIL}password = "x"\n', "[mail] password is secret: give it in the environment, as CHURN__MAIL__PASSWORD"),
         (
             '[digest]\nchat = "slack://x"\n',
@@ -124,6 +136,24 @@ def test_what_is_wrong_in_the_file_is_said_where_it_stands(file: Path, text: str
 def test_every_problem_is_told_at_once(file: Path) -> None:
     message = refusal(file, "[churn]\nhorizon = 3\ngrace_days = -1\n[book]\ncalls_per_week = 1.5\n")
     assert 3 == len([line for line in message.splitlines() if line.startswith("  [")])
+
+
+def test_mistakes_of_the_file_and_of_the_environment_are_told_apart_and_together(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unknown names, wrong types and secrets in one answer, each under where it was made."""
+    monkeypatch.setenv("CHURN__GATE__TOLERANCE", "much")
+    monkeypatch.setenv("CHURN__BOOK__REST", "3")
+    text = f'{MAIL}password = "x"\n[run]\ndemo = "yes"\n[churn]\nhorizon_days = 0\n'
+    assert [
+        f"{file} cannot be used:",
+        "  [run] demo = 'yes': write true or false, without quotes",
+        "  [mail] password is secret: give it in the environment, as CHURN__MAIL__PASSWORD",
+        "  [churn] horizon_days = 0: write 1 or more",
+        "The environment cannot be used:",
+        "  CHURN__BOOK__REST names no setting; did you mean CHURN__BOOK__REST_DAYS?",
+        "  CHURN__GATE__TOLERANCE = 'much': write a number",
+    ] == refusal(file, text).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -183,13 +213,18 @@ def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.Monk
             "3",
             "CHURN__CHURN__GRACE_DAY names no setting; did you mean CHURN__CHURN__GRACE_DAYS?",
         ),
+        ("CHURN__CHRUN__GRACE_DAYS", "3", "names no setting; did you mean CHURN__CHURN__GRACE_DAYS?"),
+        ("CHURN__CHRUN__X", "3", "CHURN__CHRUN__X names no setting; known are CHURN__CHURN__DEFINITION, "),
+        ("CHURN__PAGES", "3", "The environment cannot be used:\n  CHURN__PAGES = 3: write a section"),
+        ("CHURN__CHURN", "3", "The environment cannot be used:\n  CHURN__CHURN names no setting"),
+        ("CHURN__DATA__TICKETS", '{"sql": 3}', "  CHURN__DATA__TICKETS.sql = 3: write text, in quotes"),
         ("CHURN__STOREURL", "x", "CHURN__STOREURL names no setting; did you mean CHURN__STORE__URL?"),
         ("churn__engine__thread", "1", "churn__engine__thread names no setting; did you mean CHURN__ENGINE__THREADS?"),
         ("CHURN__PAGESX", "[]", "CHURN__PAGESX names no setting"),
         ("CHURN__FOLDER", "x", "CHURN__FOLDER names no setting"),
-        ("CHURN__ENGINE__THREADS", "two", "CHURN__ENGINE__THREADS = 'two': Input should be a valid integer"),
-        ("CHURN__ENGINE__THREADS", "", "CHURN__ENGINE__THREADS = '': Input should be a valid integer"),
-        ("CHURN__STORE__URL", "", "CHURN__STORE__URL = '': String should have at least 1 character"),
+        ("CHURN__ENGINE__THREADS", "two", "CHURN__ENGINE__THREADS = 'two': write a whole number"),
+        ("CHURN__ENGINE__THREADS", "", "CHURN__ENGINE__THREADS = '': write a whole number"),
+        ("CHURN__STORE__URL", "", "CHURN__STORE__URL = '': write something, or take it out"),
         ("CHURN__BOOK__VALUE_EVENTS", "order", "CHURN__BOOK__VALUE_EVENTS"),
         ("CHURN__DATA__COLUMNS", "{", "written as JSON"),
         ("CHURN_STORE__URL", "x", "CHURN_STORE__URL names no setting; did you mean CHURN__STORE__URL?"),
@@ -235,7 +270,7 @@ def test_paths_hang_on_the_folder_of_the_file(file: Path, monkeypatch: pytest.Mo
 def test_a_variable_that_is_wrong_is_blamed_and_not_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHURN__GATE__TOLERANCE", "much")
     told = refusal(file, "[gate]\ntolerance = 0.01\n")
-    assert "CHURN__GATE__TOLERANCE = 'much': Input should be a valid number" in told
+    assert "CHURN__GATE__TOLERANCE = 'much': write a number" in told
     assert "[gate]" not in told
 
 

@@ -10,7 +10,8 @@ import pytest
 from features.timeline import ChurnRules
 from features.versions import History
 from pipeline.errors import RefusedError
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.snapshot_dates import left_aside, snapshot_dates
 
 TODAY = date(2026, 11, 2)

@@ -36,7 +36,7 @@ def nights(store: Engine) -> Engine:
 def warned(
     store: Engine, book: pd.DataFrame, model: ChurnModel | None = None, day: date = TOMORROW, **checks: Any
 ) -> tuple[str, ...]:
-    return refuse_unsound(book, model or champion(), day, store, Checks(**checks))
+    return refuse_unsound(book, model or champion(), day, store, Checks(**checks)).warnings
 
 
 def test_a_night_like_the_last_one_is_sound(nights: Engine) -> None:
@@ -71,6 +71,24 @@ def test_other_risks_by_the_same_model_are_told(nights: Engine) -> None:
     other = replace(champion(), medians={})
     assert other.digest != champion().digest
     assert () == warned(nights, moved, other)
+
+
+def test_how_the_risks_lie_beside_the_last_good_night_is_kept(nights: Engine) -> None:
+    """With the verdict of the drift itself; beside another model's, or before any night, nothing is said."""
+
+    def shift(book: pd.DataFrame, model: ChurnModel | None = None, day: date = TOMORROW) -> dict[str, Any] | None:
+        return refuse_unsound(book, model or champion(), day, nights, Checks()).shift
+
+    same, moved = booked(MANY, seed=1), booked(MANY, seed=1)
+    moved["risk"] = 1 / (1 + np.exp(-(moved["log_odds"] + 1.5)))
+    for book, has_moved in ((same, False), (moved, True)):
+        found = shift(book)
+        assert found is not None
+        assert (str(NIGHT), has_moved) == (found["since"], found["has_moved"])
+        assert has_moved == (found["index"] > found["by_chance"])
+        assert found["mean"] == pytest.approx(book["risk"].mean())
+    assert shift(same, replace(champion(), medians={})) is None
+    assert shift(same, day=NIGHT) is None
 
 
 def test_what_is_alike_is_rarely_called_odd(nights: Engine) -> None:

@@ -13,7 +13,8 @@ from features.cohort import states
 from features.labels import churns
 from pipeline import sources
 from pipeline.checks import check_contract
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import Opened, freshness, history, open_sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,7 +152,7 @@ def test_the_engine_writes_nothing_where_answers_are_written(opened: Open) -> No
     _, read = opened()
     program = f"""if True:
         from pathlib import Path
-        from pipeline.settings import read_settings
+        from pipeline.settings_file import read_settings
         from pipeline.sources import open_sources
         engine = open_sources(read_settings(Path({str(read.folder / "churn.toml")!r}))).engine
         print(engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone())

@@ -16,7 +16,7 @@ from features.sentiment import SCORER, Judgement, judge, score
 from pipeline import ticket_words
 from pipeline.inspection import inspect
 from pipeline.run_log import open_log
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import Opened, open_sources
 
 FURIOUS = "Still no answer, this is ridiculous."

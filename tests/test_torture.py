@@ -29,7 +29,6 @@ from pipeline.store.nights import book, night
 from pipeline.store.schema import EVIDENCE_NIGHTS, INPUTS, LEASE, PUBLISHED, PUBLISHED_STORE, RUNS, SCORES
 
 _LOG = logging.getLogger(__name__)
-BEFORE_PUBLISHING = {"risk and reasons", "what changed"}
 LONGEST_PUBLICATION = 0.15
 """Seconds: longer than that of the little demo takes, so that some signals come when all is done."""
 
@@ -90,7 +89,8 @@ def ended(config: Path, env: dict[str, str], end: signal.Signals, after: float, 
         assert process.stderr is not None
         if in_publication:
             for line in process.stderr:
-                if line.startswith("{") and json.loads(line)["message"] in BEFORE_PUBLISHING:
+                told = json.loads(line) if line.startswith("{") else {}
+                if (told.get("message"), told.get("step")) == ("publish", "begins"):
                     break
         time.sleep(after)
         began = time.monotonic()

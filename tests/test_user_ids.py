@@ -39,7 +39,7 @@ def all_text(store: Engine) -> str:
         shown = published(connection, None)
         saw = stored_inputs(connection, shown)
         assert saw is not None
-        told.append(saw.frame.to_csv())
+        told.append(saw.frame().to_csv())
         told += [str(each) for each in book(connection, shown)]
     return "\n".join(told)
 

@@ -15,7 +15,7 @@ import warehouse
 from command_line import ONE_THREAD, churn
 from warehouse import SCHEMA
 
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import digests, open_sources
 
 GROWING = {"usage", "page_visits"}
@@ -124,7 +124,7 @@ def test_five_million_rows_of_use(trained_demo: Path, postgres: str, tmp_path: P
 def peak_mb(config: Path, cache: Path, env: dict[str, str]) -> float:
     """The most memory that a process holds while it copies all tables."""
     code = (
-        "import resource, sys\nfrom pathlib import Path\nfrom pipeline.settings import read_settings\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom pipeline.settings_file import read_settings\n"
         "from pipeline.warehouse.copies import local_copy\nlocal_copy(read_settings(Path(sys.argv[1])))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
     )

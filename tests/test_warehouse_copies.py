@@ -22,7 +22,8 @@ from command_line import churn
 from warehouse import SCHEMA
 
 from pipeline.errors import FailedError
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import Opened, open_sources
 from pipeline.warehouse import copies
 from pipeline.warehouse.copies import LocalCopy, local_copy
@@ -407,7 +408,7 @@ def test_all_that_cannot_be_read_is_told_at_once(owner: str, tmp_path: Path, the
         "interactions": '"elsewhere.calls"',
     }
     config = warehouse.settings_of(tmp_path, warehouse.as_reader(owner), sources)
-    answer = churn("score", "-c", config)
+    answer = churn("score", "-c", config, "--as-of", "2026-06-01")
     assert 3 == answer.exit_status
     assert "The tables break 8 rules of the contract" in answer.message
     found = {
@@ -430,7 +431,7 @@ def test_all_that_cannot_be_read_is_told_at_once(owner: str, tmp_path: Path, the
     assert found["ticket_messages"].startswith("has 2 statements in its sql")
     assert found["page_visits"].startswith("is no name of a table: data/visits/*.parquet")
     assert found["feedback.score"].startswith(
-        "column score may not be read | Give the right there: GRANT SELECT (score)"
+        'column score may not be read | Give the right there: GRANT SELECT ("score")'
     )
     assert found["invoices"].startswith("may not be read by reader: crm.invoices | ")
     assert "GRANT SELECT ON" in found["invoices"]
@@ -554,7 +555,7 @@ def copying_slowly(config: Path, former: LocalCopy) -> Iterator[subprocess.Popen
     """Another process in the middle of a copy, which would take it half a minute."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom pipeline.ending import endable\n"
-        "from pipeline.settings import read_settings\nfrom pipeline.warehouse.copies import local_copy\n"
+        "from pipeline.settings_file import read_settings\nfrom pipeline.warehouse.copies import local_copy\n"
         "with endable(0):\n    local_copy(read_settings(Path(sys.argv[1])))\n"
     )
     slow = f"SELECT *, pg_sleep(0.01) FROM {SCHEMA}.usage"
@@ -701,3 +702,28 @@ def test_passwords_are_not_part_of_what_is_kept(config: Path, monkeypatch: pytes
     kept_of_it = str(read_settings(config).without_secrets())
     assert "postgresql://reader:***@host/db" in kept_of_it
     assert "very-secret" not in kept_of_it
+
+
+def test_a_column_that_may_not_be_read_is_no_missing_one(owner: str, tmp_path: Path, there: Run) -> None:
+    """`check` warns of what the figures are without; without the time of recording nothing is read."""
+    there("""
+        CREATE TABLE tickets (ticket_id text, account_id text, opened_at timestamptz, text text);
+        REVOKE ALL ON tickets FROM reader;
+        GRANT SELECT (ticket_id, account_id, opened_at) ON tickets TO reader;
+        INSERT INTO tickets VALUES ('T-1', 'A-1', '2026-03-01', 'Hello');
+    """)
+    tickets = SOURCES | {"tickets": f'"{SCHEMA}.tickets"'}
+    config = warehouse.settings_of(tmp_path, warehouse.as_reader(owner), tickets)
+
+    def found() -> dict[str, tuple[str, str, str]]:
+        told = churn("check", "-c", config, "--as-of", "2026-04-11", "--json").record()["violations"]
+        return {each["place"]: (each["severity"], each["rule"], each["remedy"]) for each in told}
+
+    severity, rule, remedy = found()["tickets.text"]
+    assert ("warn", "column text may not be read") == (severity, rule)
+    assert remedy.startswith('Give the right there: GRANT SELECT ("text") ON crm.tickets TO the role')
+    assert remedy.endswith("select the other columns in a sql source of tickets.")
+    there("ALTER TABLE tickets ADD COLUMN recorded_at timestamptz")
+    assert ("fatal", "column recorded_at may not be read") == found()["tickets.recorded_at"][:2]
+    there("GRANT SELECT (text, recorded_at) ON tickets TO reader")
+    assert not {"tickets.text", "tickets.recorded_at"} & found().keys()

@@ -10,7 +10,7 @@ import warehouse
 from command_line import Answer, churn
 
 from pipeline.demo.company import write_company
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,17 @@ def test_a_password_gets_into_no_file(odd: str, tmp_path: Path) -> None:
         assert not file.is_file() or b"very-secret" not in file.read_bytes()
     data = tomllib.loads((tmp_path / "churn.toml").read_text(encoding="utf-8"))["data"]
     assert warehouse.as_reader(odd) == data["connection"]
+
+
+def test_columns_that_may_not_be_read_are_named(odd: str, tmp_path: Path) -> None:
+    """With the right that is lacking; the table is proposed without them."""
+    with psycopg.connect(odd) as connection:
+        connection.execute("REVOKE ALL ON crm.customers FROM reader")
+        connection.execute("GRANT SELECT (customer_id, signed_up) ON crm.customers TO reader")
+    answer = init(odd, tmp_path)
+    assert 0 == answer.exit_status, answer.stderr
+    assert "Cannot be read:\n  may not be read by reader: email of crm.customers." in answer.stdout
+    assert 'GRANT SELECT ("email") ON crm.customers TO "reader".' in answer.stdout
 
 
 def test_large_tables_are_looked_at_in_part(odd: str, tmp_path: Path) -> None:

@@ -107,7 +107,11 @@ def rollback(call: Call, why: str | None) -> None:
 @refresh_option
 @takes_call
 def monitor(call: Call, html: Path | None, as_of: date | None, refresh: bool) -> None:
-    """Say whether the nights can be trusted: drift, the skill to expect, and that of nights whose labels are known."""
+    """Say whether the nights can be trusted: drift, the skill to expect, and that of nights whose labels are known.
+
+    Beside them, what people marked as no risk in the last year, and how many of these customers left all the same; each
+    of them with its risk of then is in --json, under not_a_risk.
+    """
     from pipeline.export import refuse_place
     from pipeline.monitor_page import monitor_page
     from pipeline.monitoring import monitor as run

@@ -100,7 +100,7 @@ def export(call: Call, out: Path, format_: Any, language: Any, as_of: date | Non
     names: look them up by `account_id` in your table of accounts.
     """
     from pipeline.export import export_night, refuse_destination
-    from pipeline.skill import by_rules
+    from pipeline.headline import by_rules
     from pipeline.store.connection import connect, reading
     from pipeline.store.nights import published
 
@@ -163,7 +163,9 @@ def show_list(call: Call, done: "NightDone") -> None:
     settings = call.settings
     engine = connect(settings.located(settings.store.url))
     try:
-        text = retried(lambda: list_page(engine, call.shown, done.as_of, now=call.now))
+        text = retried(
+            lambda: list_page(engine, call.shown, done.as_of, now=call.now, arrival_hours=settings.data.arrival_hours)
+        )
         if done.exported is not None:
             text += f"\n{_wrote(done.rows_exported, done.exported)}"
         call.answer(text, {**done.as_record(), "list": retried(lambda: list_record(engine, done.as_of))})

@@ -56,7 +56,7 @@ def init(call: Call, place: str, out: Path | None, dry_run: bool, force: bool) -
     select; the settings get it without the password, which the commands find in CHURN__DATA__CONNECTION.
     """
     from pipeline.proposal.proposal import propose, propose_warehouse
-    from pipeline.settings import read_settings
+    from pipeline.settings_file import read_settings
 
     is_url = "://" in place
     proposal = propose_warehouse(place) if is_url else propose(Path(place))

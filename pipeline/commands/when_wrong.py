@@ -31,7 +31,9 @@ def replay(call: Call, as_of: date | None, refresh: bool) -> None:
 def doctor(call: Call, max_age: str | None) -> None:
     """Say what is installed, configured, reachable and stale."""
     from pipeline.health import examine
+    from pipeline.run_log import open_log
 
-    found = examine(call.config, max_age, call.now)
+    with open_log(quiet=not sys.stderr.isatty()) as log:  # as an alarm, it says nothing but its findings
+        found = examine(call.config, max_age, call.now, log)
     call.answer(found.told(), found.as_record())
     sys.exit(found.exit_status)

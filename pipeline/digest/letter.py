@@ -7,14 +7,13 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipeline.amounts import Language
 from pipeline.digest.news import BookNews, Change, Comparison, News
 from pipeline.digest.phrases import Phrases, phrases
+from pipeline.headline import by_rules
 from pipeline.printable import one_line
-from pipeline.skill import by_rules
 from pipeline.store.movements import Size
+from pipeline.templates import templates_of
 from pipeline.wording import PROFILE, all_sentences, top_sentences
 
 __all__ = ["Letter", "Paper", "write_letter"]
@@ -190,7 +189,4 @@ _COLOURS: Final = {"notice": "#6b7280", "high": "#c2410c", "medium": "#b7791f", 
 
 @cache
 def _template() -> Any:
-    loader = PackageLoader("pipeline.digest", ".")
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).get_template("letter.html")
+    return templates_of("pipeline.digest").get_template("letter.html")

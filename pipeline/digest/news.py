@@ -14,10 +14,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pipeline.addresses import recipient
+from pipeline.headline import sources_out
 from pipeline.store.movements import Moved
 from pipeline.store.nights import AccountNight, Night
 
-__all__ = ["MOST_NAMED", "REST_DAYS", "BookNews", "Change", "Comparison", "News", "Quiet", "book_news", "sources_out"]
+__all__ = ["MOST_NAMED", "REST_DAYS", "BookNews", "Change", "Comparison", "News", "Quiet", "book_news"]
 
 MOST_NAMED: Final = 5
 REST_DAYS: Final = 14
@@ -64,7 +65,7 @@ class Comparison:
     @classmethod
     def between(cls, of: Night, since: Night, words: Mapping[str, Any]) -> "Comparison":
         """The comparison of a night with an earlier one; `words` is the catalogue of the later."""
-        out = sources_out(since) | sources_out(of)
+        out = sources_out(since.headline) | sources_out(of.headline)
         read = {
             feature["family"]
             for feature in words["features"].values()
@@ -77,6 +78,21 @@ class Comparison:
         """Whether the later night knows what moved its accounts since the earlier one, a week or more before."""
         week_old = (self.of.as_of - self.since.as_of).days >= WEEK
         return week_old and self.of.headline.get("compared_with") == str(self.since.as_of)
+
+    @property
+    def limit(self) -> str:
+        """What cannot be told of this night, and from when on it can; empty where all can."""
+        if self.is_told:
+            return ""
+        if (self.of.as_of - self.since.as_of).days < WEEK:
+            return (
+                "Only notices can be told: bands are compared with a night a week older, and none before this one is; "
+                f"the newest is that of {self.since.as_of}. They are told from the first night that has one."
+            )
+        return (
+            "Only notices can be told: when this night was scored it was not compared with that of "
+            f"{self.since.as_of}. The log of its run says why; if that night was published since, score this one again."
+        )
 
     @property
     def is_other_model(self) -> bool:
@@ -107,12 +123,6 @@ class BookNews:
     news: tuple[News, ...] = ()
     unnamed: Mapping[Change, int] = field(default_factory=dict)
     quiet: Mapping[Quiet, int] = field(default_factory=dict)
-
-
-def sources_out(of: Night) -> dict[str, tuple[date, date]]:
-    """The sources of which that night missed days, with the first and the last of these."""
-    told = of.headline.get("outages") or {}  # absent from nights that an older churn published
-    return {name: (date.fromisoformat(first), date.fromisoformat(last)) for name, (first, last) in told.items()}
 
 
 def book_news(

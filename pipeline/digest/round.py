@@ -81,7 +81,10 @@ class RoundDone:
         as_of = self.drafts.as_of
         kind = "the news of a week" if self.drafts.is_weekly else "notices, and who entered the high band"
         lines = [f"Digest of the night of {as_of:%a} {as_of.day} {as_of:%b %Y}: {kind}."]
-        lines += [each.told() for each in self.posted] or ["Nothing to say: nothing is sent."]
+        if self.drafts.limit:
+            lines.append(self.drafts.limit)
+        nothing = "Nothing is sent." if self.drafts.limit else "Nothing to say: nothing is sent."
+        lines += [each.told() for each in self.posted] or [nothing]
         if self.drafts.unowned:
             lines.append(f"News of {self.drafts.unowned} accounts reach nobody: they have no owner (accounts.owner).")
         return "\n".join(lines)
@@ -91,6 +94,7 @@ class RoundDone:
         return {
             "as_of": str(self.drafts.as_of),
             "is_weekly": self.drafts.is_weekly,
+            "limit": self.drafts.limit,
             "unowned": self.drafts.unowned,
             "exit_status": self.exit_status,
             "messages": [each.as_record() for each in self.posted],

@@ -1,6 +1,6 @@
 """`churn restore`: a backup brought back into either database, whole or not at all."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from pipeline.people.archive import Archive, Manifest, opened
 from pipeline.people.audit import log_command
 from pipeline.people.connection import prepare, reading, rows_of, writing
 from pipeline.people.forgotten import erase_all
-from pipeline.people.schema import FORGOTTEN, METADATA, PEOPLE_STORE
+from pipeline.people.schema import FORGOTTEN, LASTING, METADATA, PASSING, PEOPLE_STORE
 from pipeline.store.columns import UtcTime
 from pipeline.store.connection import connect, shown
 from pipeline.store.connection import writing as making
@@ -50,7 +50,7 @@ def restore(engine: Engine, path: Path, now: datetime, *, replace: bool = False)
     with opened(path) as archive:
         manifest = archive.manifest
         if manifest.revision == PEOPLE_STORE.revision:
-            _refuse_other_tables(archive, METADATA)
+            _refuse_other_tables(archive, LASTING)
             prepare(engine)
             _fill(engine, _of_archive(archive), manifest, now, replace=replace)
         else:
@@ -61,19 +61,18 @@ def restore(engine: Engine, path: Path, now: datetime, *, replace: bool = False)
 
 
 def _fill(engine: Engine, source: _Source, manifest: Manifest, now: datetime, *, replace: bool) -> None:
-    tables = METADATA.sorted_tables
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # SQLite has locked everything by now; readers need not wait
-            connection.execute(text(f"LOCK TABLE {', '.join(table.name for table in tables)} IN EXCLUSIVE MODE"))
-        if not replace and any(connection.execute(select(table).limit(1)).first() for table in tables):
+            connection.execute(text(f"LOCK TABLE {', '.join(METADATA.tables)} IN EXCLUSIVE MODE"))
+        if not replace and any(connection.execute(select(table).limit(1)).first() for table in LASTING):
             raise UsageError(
                 f"The people store {shown(engine)} holds rows. Back it up (churn backup), then put the backup in their "
                 "place: churn restore --replace."
             )
         forgotten = list(rows_of(connection, FORGOTTEN))
-        for table in reversed(tables):
+        for table in reversed(METADATA.sorted_tables):  # what lets them in too: it is of users that go
             connection.execute(delete(table))
-        for table in tables:
+        for table in LASTING:
             _insert(connection, table, source(table))
             _number_on(connection, table)
         here = set(connection.execute(select(FORGOTTEN.c.digest)).scalars())
@@ -134,10 +133,10 @@ def _brought_along(archive: Archive) -> Iterator[_Source]:
                         f"{PEOPLE_STORE.revision} and older. Restore it by the newer churn that made it."
                     )
                 step_to(connection, archive.manifest.revision)
-                older = _tables(connection)
+                older = _lasting(connection)
                 _refuse_other_tables(archive, older)
                 source = _of_archive(archive)
-                for table in older.sorted_tables:
+                for table in older:
                     _insert(connection, table, source(table))
                 step_to(connection)
             with reading(scratch) as connection:
@@ -146,15 +145,15 @@ def _brought_along(archive: Archive) -> Iterator[_Source]:
             scratch.dispose()
 
 
-def _tables(connection: Connection) -> MetaData:
-    """The tables as they are there, but Alembic's own."""
-    found = MetaData()
-    found.reflect(connection, only=[name for name in inspect(connection).get_table_names() if name != "revision"])
-    return found
+def _lasting(connection: Connection) -> list[Table]:
+    """The tables as they are there which a backup holds: neither Alembic's own nor what lets somebody in."""
+    passing, found = {"revision", *(table.name for table in PASSING)}, MetaData()
+    found.reflect(connection, only=[name for name in inspect(connection).get_table_names() if name not in passing])
+    return found.sorted_tables
 
 
-def _refuse_other_tables(archive: Archive, expected: MetaData) -> None:
-    if archive.manifest.tables.keys() != expected.tables.keys():
+def _refuse_other_tables(archive: Archive, expected: Sequence[Table]) -> None:
+    if archive.manifest.tables.keys() != {table.name for table in expected}:
         raise _of_another_make(archive)
 
 

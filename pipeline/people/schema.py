@@ -33,14 +33,19 @@ from pipeline.store.kind import Kind
 __all__ = [
     "ACTIONS",
     "ANNOUNCEMENTS",
+    "API_TOKENS",
     "AUDIT_LOG",
     "FORGOTTEN",
     "HOLD_OUT",
+    "LASTING",
+    "LINKS",
     "MESSAGES",
     "METADATA",
     "NOTES",
     "OUTCOMES",
+    "PASSING",
     "PEOPLE_STORE",
+    "SESSIONS",
     "USERS",
     "new_id",
 ]
@@ -48,7 +53,7 @@ __all__ = [
 PEOPLE_STORE: Final = Kind(
     called="people store",
     schema="churn_people",
-    revision="0001",
+    revision="0003",
     steps=Path(__file__).parent / "migrations",
     synchronous="FULL",  # what a customer success manager wrote down exists nowhere else
     nowhere="There is no people store at {where} yet: nobody has written anything down.",
@@ -84,6 +89,43 @@ USERS: Final = Table(
     _one_of("role", "csm", "manager", "admin"),
 )
 """Who may sign in. Nobody is removed: what they did stays theirs."""
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("digest", String(64), primary_key=True),  # of a token that the browser alone holds
+    Column("user_id", ForeignKey("users.user_id"), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Index("sessions_by_user", "user_id"),
+)
+"""Who is signed in."""
+
+LINKS: Final = Table(
+    "links",
+    METADATA,
+    Column("digest", String(64), primary_key=True),  # of a token that stands in the link alone
+    Column("user_id", ForeignKey("users.user_id"), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("ends_at", UtcTime, nullable=False),
+    Index("links_by_user", "user_id"),
+)
+"""Links that let somebody in once."""
+
+API_TOKENS: Final = Table(
+    "api_tokens",
+    METADATA,
+    Column("name", KEY, primary_key=True),  # of the program that holds it, for whoever looks after them
+    Column("digest", String(64), nullable=False, unique=True),  # of a token that the program alone holds
+    Column("user_id", ForeignKey("users.user_id"), nullable=False),  # as whom it acts
+    Column("scope", String(8), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    _one_of("scope", "read", "write"),
+    Index("api_tokens_by_user", "user_id"),
+)
+"""What other programs are let in by. None is removed: the audit log names them."""
 
 ACTIONS: Final = Table(
     "actions",
@@ -202,3 +244,9 @@ FORGOTTEN: Final = Table(
     Column("at", UtcTime, nullable=False),
 )
 """Which accounts were forgotten, by a digest of their ids, so that no later night brings them back."""
+
+PASSING: Final = (SESSIONS, LINKS, API_TOKENS)
+"""What lets somebody in. One that came back from a backup could open a door that was closed since."""
+
+LASTING: Final = tuple(table for table in METADATA.sorted_tables if table not in PASSING)
+"""What a backup holds, parents first."""

@@ -6,6 +6,7 @@ from typing import Final
 import duckdb
 import psycopg
 import pyarrow as pa
+from psycopg import sql
 
 from pipeline.errors import FailedError
 from pipeline.files import Fault
@@ -44,6 +45,8 @@ def gather_warehouse(connection: str) -> Gathered:
                 if isinstance(relation, Fault):
                     found.unreadable.append(f"{relation.rule}. {relation.remedy}")
                     continue
+                if relation.hidden:
+                    found.unreadable.append(_hidden(table, relation, warehouse.role))
                 try:
                     found.tables.append(_looked_at(found.engine, warehouse, table, relation, len(found.tables)))
                 except psycopg.Error as error:
@@ -56,6 +59,17 @@ def gather_warehouse(connection: str) -> Gathered:
         found.engine.close()
         raise
     return found
+
+
+def _hidden(table: Table, relation: Relation, role: str) -> str:
+    columns, granted = (
+        ", ".join(relation.hidden),
+        ", ".join(sql.Identifier(each).as_string() for each in relation.hidden),
+    )
+    return (
+        f"may not be read by {role}: {columns} of {table.name}. What shall be used needs the right: GRANT SELECT "
+        f"({granted}) ON {table.name} TO {sql.Identifier(role).as_string()}."
+    )
 
 
 def _looked_at(

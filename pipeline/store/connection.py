@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
+from pipeline.ending import in_one_piece
 from pipeline.errors import StoreError, StoreMissing, StoreOutdated, UsageError
 from pipeline.store.kind import Kind
 from pipeline.store.schema import PUBLISHED_STORE, STORE_VERSION
@@ -93,10 +94,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction that writes: all of it on leaving, nothing after an exception.
 
+    A signal waits for its end, unless it takes long.
     SQLite takes the lock of its one writer at once and waits up to 30 seconds for it. Raises `StoreError` where the
     store is gone, full or busy for longer.
     """
-    with plainly(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with (
+        in_one_piece(),
+        plainly(engine),
+        engine.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
@@ -131,8 +138,8 @@ def refuse_other_revision(connection: Connection) -> None:
     tables, where, kind = inspect(connection), shown(connection.engine), kind_of(connection)
     if tables.has_table(_ONE_VERSION):
         raise StoreOutdated(
-            f"The store {where} was made by a churn that could not bring it along: move it aside and score again "
-            "(churn score)."
+            f"The store {where} is older than the steps that bring stores along (it has a table {_ONE_VERSION}). Move "
+            "it aside and score again (churn score); nights of the past are made again by churn backfill."
         )
     if not tables.has_table(STORE_VERSION.name):
         raise StoreMissing(kind.empty.format(where=where))
@@ -158,8 +165,12 @@ def plainly(engine: Engine) -> Iterator[None]:
                 "seconds. Is there a process that was stopped in the middle of writing? Let it go on, or end it."
             ) from error
         said, place = " ".join(str(reason).split()), "folder" if engine.dialect.name == "sqlite" else "server"
+        secret = (
+            " The password comes from the environment, CHURN__STORE__URL or PGPASSWORD." if "password" in said else ""
+        )
         raise StoreError(
             f"The {called} {shown(engine)} cannot be used: {said}. Check [store] url, the {place} and the rights there."
+            f"{secret}"
         ) from error
 
 

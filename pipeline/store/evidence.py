@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, select
 
@@ -18,7 +19,18 @@ from pipeline.store.nights import Night
 from pipeline.store.packed_weeks import STEP, WEEKS_A_BLOCK, monday, unpacked, week_of
 from pipeline.store.schema import EVIDENCE, EVIDENCE_NIGHTS, RUNS
 
-__all__ = ["SHOWN", "AccountEvidence", "TermsChange", "Ticket", "VisitDay", "evidence_of", "seen_by", "unpublished"]
+__all__ = [
+    "SHOWN",
+    "AccountEvidence",
+    "Peers",
+    "TermsChange",
+    "Ticket",
+    "VisitDay",
+    "about_night",
+    "evidence_of",
+    "seen_by",
+    "unpublished",
+]
 
 SHOWN: Final = ("kept", "oldest")
 """The states of nights of which evidence can be seen."""
@@ -65,6 +77,15 @@ class TermsChange:
 
 
 @dataclass(frozen=True)
+class Peers:
+    """The middle values of a night's customers by feature: of all, or of those of one segment."""
+
+    segment: str | None
+    accounts: int
+    middle: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class AccountEvidence:
     """The evidence of one account in one night.
 
@@ -79,6 +100,8 @@ class AccountEvidence:
         The days that a source (`usage`, `page_visits`) lost for everybody: their week shows too little.
     tickets, visits, changes, renewals
         Oldest first; of a quarter with very many, the newest. A renewal is the day on which a commitment had run out.
+    peers
+        Of all customers first, then of each large segment; none of nights that an older churn published.
     """
 
     weeks: tuple[date, ...]
@@ -88,6 +111,7 @@ class AccountEvidence:
     visits: tuple[VisitDay, ...] = ()
     changes: tuple[TermsChange, ...] = ()
     renewals: tuple[date, ...] = ()
+    peers: tuple[Peers, ...] = ()
 
 
 def evidence_of(connection: Connection, of: Night, account_id: str) -> AccountEvidence | None:
@@ -106,7 +130,7 @@ def evidence_of(connection: Connection, of: Night, account_id: str) -> AccountEv
         .order_by(nights.as_of)
     )
     newest = {(kind, block): (content, written) for kind, block, content, written in connection.execute(wanted)}
-    about: dict[str, Any] = json.loads(own)
+    about = about_night(own)
     weeks = range(about["first_week"], about["last_week"] + 1)
     told = _told((content for (kind, _), (content, _) in sorted(newest.items()) if kind == "events"), monday(weeks[0]))
     return AccountEvidence(
@@ -117,7 +141,14 @@ def evidence_of(connection: Connection, of: Night, account_id: str) -> AccountEv
         visits=tuple(VisitDay(**_dated(each)) for each in told["visits"]),
         changes=tuple(TermsChange(**_dated(each)) for each in told["change"]),
         renewals=tuple(date.fromisoformat(each["day"]) for each in told["renewal"]),
+        peers=tuple(Peers(**each) for each in about.get("peers", ())),
     )
+
+
+@lru_cache(maxsize=64)
+def about_night(text: str) -> Mapping[str, Any]:
+    """What a night says of all accounts; it is the same for all of them, and long. Not to be changed."""
+    return cast("Mapping[str, Any]", json.loads(text))
 
 
 def seen_by(as_of: date) -> ColumnElement[bool]:
@@ -133,14 +164,14 @@ def unpublished() -> Select[tuple[str]]:
     return select(RUNS.c.run_id).where(RUNS.c.status.in_(("staged", "superseded")))
 
 
-def _values(newest: Mapping[tuple[str, int], tuple[bytes, str]], about: dict[str, Any]) -> dict[str, list[float]]:
+def _values(newest: Mapping[tuple[str, int], tuple[bytes, str]], about: Mapping[str, Any]) -> dict[str, list[float]]:
     """The values of each series by week, 0 where nothing is stored, as the night that wrote them names its series."""
     weeks = range(about["first_week"], about["last_week"] + 1)
     found: dict[str, list[float]] = {name: [0] * len(weeks) for name in about["series"]}
     for (kind, block), (content, written) in newest.items():
         if kind != "weeks" or not content:
             continue
-        series = json.loads(written)["series"]
+        series = about_night(written)["series"]
         for name, values in zip(series, unpacked(content, len(series)), strict=True):
             for week, value in enumerate(values, block * WEEKS_A_BLOCK):
                 if name in found and week in weeks:
@@ -148,7 +179,7 @@ def _values(newest: Mapping[tuple[str, int], tuple[bytes, str]], about: dict[str
     return found
 
 
-def _known(name: str, values: list[float], about: dict[str, Any]) -> tuple[float | None, ...]:
+def _known(name: str, values: list[float], about: Mapping[str, Any]) -> tuple[float | None, ...]:
     """The values, None for weeks that were over before the source recorded anything."""
     since = about["since"]["page_visits" if name.endswith("_visits") else "usage"]
     if since is None:

@@ -2,13 +2,14 @@
 
 It is a row in the store with a random token. The holder renews it every ten seconds; after a minute of silence another
 may take it over. A holder that was paused for longer finds another's token there when it wakes, and may not publish:
-the flip asks for the token in its own transaction. There are no process numbers in it, for a container that was
-restarted uses them again; and no clock but the store's own.
+the flip asks for the token in its own transaction. No process number decides anything, for a container that was
+restarted uses them again (the one that is told is for people); and no clock does but the store's own.
 
 The idea is that of Gray and Cheriton, "Leases: an efficient fault-tolerant mechanism" (1989), with the fencing token
 checked where the write happens.
 """
 
+import os
 import secrets
 import socket
 import threading
@@ -20,6 +21,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, RowMapping, select, update
 
+from pipeline.ending import in_one_piece
 from pipeline.errors import FailedError, StoreError
 from pipeline.store.connection import clock, retried, writing
 from pipeline.store.making import bring_along, prepare
@@ -44,8 +46,9 @@ class LeaseLost(FailedError):
 class Lease:
     """The right to write nights to the store of `engine`, as long as it is renewed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, command: str = "") -> None:
         self.engine = engine
+        self._holder = f"{command and f'churn {command} on '}{socket.gethostname()}, process {os.getpid()}"
         self._token = secrets.token_hex(16)
         self._ended = threading.Event()
         self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -72,7 +75,7 @@ class Lease:
             now, row = clock(connection), connection.execute(select(LEASE).with_for_update()).mappings().one()
             if row["token"] != self._token and _is_alive(row, now):
                 return row
-            mine = {"token": self._token, "holder": socket.gethostname(), "taken_at": now, "renewed_at": now}
+            mine = {"token": self._token, "holder": self._holder, "taken_at": now, "renewed_at": now}
             connection.execute(update(LEASE).values(**mine))
             return None
 
@@ -90,6 +93,7 @@ class Lease:
         with self.writing() as connection:
             bring_along(connection)
 
+    @in_one_piece()
     def release(self) -> None:
         """Give it back; one that another took over stays with that one."""
         self._ended.set()
@@ -105,10 +109,10 @@ class Lease:
 
 
 @contextmanager
-def leased(engine: Engine, note: Callable[[str], None] = lambda _: None) -> Iterator[Lease]:
+def leased(engine: Engine, note: Callable[[str], None] = lambda _: None, *, command: str = "") -> Iterator[Lease]:
     """The lease of a store that is made where there is none, and brought along where it is older.
 
-    `note` is told what is waited for.
+    `note` is told what is waited for; `command` is told whoever has to wait for this one.
 
     Raises
     ------
@@ -118,7 +122,7 @@ def leased(engine: Engine, note: Callable[[str], None] = lambda _: None) -> Iter
         When the store cannot be used.
     """
     retried(lambda: prepare(engine))
-    lease = Lease(engine)
+    lease = Lease(engine, command)
     try:
         lease.take(note)
         retried(lease.bring_along)

@@ -9,14 +9,14 @@ Bulk writes live in `pipeline/publication.py`; nothing here needs pandas or Arro
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from struct import unpack
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from pipeline.errors import StoreMissing
 from pipeline.store.details import rest_alone, unpacked
@@ -61,7 +61,8 @@ class AccountNight:
 
     Accounts that are leaving or lapsed have no risk, band, rank or reasons; new ones have a risk and no band. Of older
     nights the reasons are gone, but for the rest that closes them: what they add up to. `horizons` are risks by days;
-    `involuntary` is P(involuntary | leaves), None where the model does not tell it.
+    `involuntary` is P(involuntary | leaves), None where the model does not tell it; `renews_on` is the next renewal,
+    None where none lies ahead or an older churn published the night; so are `segment` and `plan` where not known.
     """
 
     account_id: str
@@ -85,6 +86,9 @@ class AccountNight:
     largest_family: str | None
     involuntary: float | None
     families: Mapping[str, float]
+    renews_on: date | None
+    segment: str | None
+    plan: str | None
     reasons: tuple[Mapping[str, Any], ...]
     facts: Mapping[str, float | str | None]
 
@@ -104,12 +108,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class LastScore:
-    """The last score of an account that the night of `gone_on` no longer scored: given in the night of `as_of`."""
+    """The last score of an account that the night of `gone_on` no longer scored: given in the night of `as_of`.
+
+    `words` are those of the catalogue that it was scored with, as `catalogue` has them.
+    """
 
     account: AccountNight
     as_of: date
     gone_on: date
     model_version: str
+    words: Mapping[str, Any]
 
 
 def night(connection: Connection, as_of: date | None = None) -> Night | None:
@@ -155,21 +163,38 @@ def book(connection: Connection, of: Night) -> Iterator[AccountNight]:
     yield from _accounts(connection, of, _scores(of).order_by(SCORES.c.owner.is_(None), SCORES.c.owner, *_ORDER))
 
 
-def most_at_stake(connection: Connection, of: Night, limit: int) -> list[Entry]:
-    """The entries of all books with a candidate, by summed value at risk (unknown last), greatest risk, account_id."""
+def most_at_stake(
+    connection: Connection,
+    of: Night,
+    limit: int,
+    owners: Collection[str | None] | None = None,
+    to_rank: int | None = None,
+) -> list[Entry]:
+    """The entries with a candidate, by summed value at risk (unknown last), greatest risk, account_id.
+
+    They are of all books, or of those of `owners` (None is who has no owner), and in each up to a rank.
+    """
     mrr, value = func.sum(SCORES.c.mrr), func.sum(SCORES.c.value_at_risk)
     is_candidate = case((SCORES.c.state == "candidate", 1), else_=0)
     entries = (
         select(SCORES.c.owner, SCORES.c.rank, func.count(), mrr, value)
-        .where(SCORES.c.run_id == of.run_id, SCORES.c.rank.is_not(None))
+        .where(SCORES.c.run_id == of.run_id, SCORES.c.rank.is_not(None), *_among(owners))
         .group_by(SCORES.c.owner, SCORES.c.rank)  # the accounts of an entry, and no others, share a rank in their book
         .having(func.max(is_candidate) == 1)
         .order_by(value.is_(None), value.desc(), func.max(SCORES.c.risk).desc(), func.min(SCORES.c.account_id))
     )
+    if to_rank is not None:
+        entries = entries.where(SCORES.c.rank <= to_rank)
     return [
         Entry(_worst(connection, of, owner, rank), *sums)
         for owner, rank, *sums in connection.execute(entries.limit(limit)).all()
     ]
+
+
+def _among(owners: Collection[str | None] | None) -> Iterator[ColumnElement[bool]]:
+    if owners is not None:
+        named = SCORES.c.owner.in_([owner for owner in owners if owner is not None])
+        yield named | SCORES.c.owner.is_(None) if None in owners else named
 
 
 def _worst(connection: Connection, of: Night, owner: str | None, rank: int) -> AccountNight:
@@ -182,8 +207,8 @@ def account(connection: Connection, of: Night, account_id: str) -> AccountNight 
     return next(_accounts(connection, of, _scores(of).where(SCORES.c.account_id == account_id)), None)
 
 
-def among(connection: Connection, of: Night, ids: Select[tuple[str]]) -> Iterator[AccountNight]:
-    """The accounts of that night whose ids a query gives, by id."""
+def among(connection: Connection, of: Night, ids: Select[tuple[str]] | Collection[str]) -> Iterator[AccountNight]:
+    """The accounts of that night with these ids, or those that a query gives, by id."""
     yield from _accounts(connection, of, _scores(of).where(SCORES.c.account_id.in_(ids)).order_by(SCORES.c.account_id))
 
 
@@ -203,7 +228,7 @@ def last_score(connection: Connection, account_id: str) -> LastScore | None:
     about = {name: fields.pop(name) for name in ("as_of", "gone_on", "model_version")}
     shown = _parsed(fields.pop("record"))
     del fields["run_id"], fields["catalogue"]
-    return LastScore(_account(fields, shown), **about)
+    return LastScore(_account(fields, shown), words=shown, **about)
 
 
 _ORDER: Final = (

@@ -47,7 +47,7 @@ __all__ = [
     "WITH_DETAILS",
 ]
 
-REVISION: Final = "0003"
+REVISION: Final = "0005"
 """The newest step of `migrations/versions`: what readers and writers need."""
 
 PUBLISHED_STORE: Final = Kind(
@@ -170,6 +170,9 @@ def _of_an_account() -> tuple[Column[Any], ...]:
         Column("involuntary", Float(53)),
         Column("horizons", LargeBinary, nullable=False),
         Column("families", LargeBinary, nullable=False),
+        Column("renews_on", Date),
+        Column("segment", Text),
+        Column("plan", Text),
     )
 
 

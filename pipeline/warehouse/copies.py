@@ -18,6 +18,7 @@ from typing import Final
 
 import psycopg
 import pyarrow as pa
+from psycopg import sql
 
 from features.contract import CONTRACT, RECORDED_AT
 from pipeline.errors import FailedError
@@ -42,10 +43,14 @@ _TIMES: Final = frozenset({"date", "timestamp", "timestamptz"})
 
 @dataclass(frozen=True)
 class LocalCopy:
-    """A copy in use: `settings` read it as files. Nobody removes it until it is closed."""
+    """A copy in use: `settings` read it as files. Nobody removes it until it is closed.
+
+    `hidden` are columns that would be read and may not be: the copy is without them.
+    """
 
     made: Made
     settings: Settings
+    hidden: tuple[Unreadable, ...]
     _held: int
 
     def close(self) -> None:
@@ -85,7 +90,7 @@ def local_copy(settings: Settings, log: RunLog | None = None) -> LocalCopy | lis
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what the warehouse shows to few
         with alone(root, log):
-            made = _tried(settings, root, log)
+            made, hidden = _tried(settings, root, log)
             held = hold(made.folder)
             remove_others(root, made.folder)
     except _NotReadable as reason:
@@ -104,7 +109,7 @@ def local_copy(settings: Settings, log: RunLog | None = None) -> LocalCopy | lis
         )
     files = {name: str(Path(settings.data.cache, *made.folder.parts[-2:], name, "*.parquet")) for name in made.tables}
     data = settings.data.model_copy(update={"connection": None, **files})
-    return LocalCopy(made, settings.model_copy(update={"data": data}), held)
+    return LocalCopy(made, settings.model_copy(update={"data": data}), hidden, held)
 
 
 def relations(warehouse: Warehouse, settings: Settings) -> tuple[dict[str, Relation], list[Unreadable]]:
@@ -115,23 +120,34 @@ def relations(warehouse: Warehouse, settings: Settings) -> tuple[dict[str, Relat
         if not isinstance(relation, Relation):
             unreadable.append(Unreadable(name, None, *relation))
             continue
-        lacking = list(missing_columns(settings.data, name, list(relation.columns)))
-        unreadable += [_hidden(each, relation, settings) for each in lacking]
+        hidden = {each.column: each for each in _hidden(settings, name, relation)}
+        lacking = [
+            hidden.get(each.column, each) for each in missing_columns(settings.data, name, list(relation.columns))
+        ]
+        if RECORDED_AT in hidden and hidden[RECORDED_AT] not in lacking:  # without it, all would pass for known early
+            lacking.append(hidden[RECORDED_AT])
+        unreadable += lacking
         if not lacking:
             found[name] = relation
     return found, unreadable
 
 
-def _hidden(lacking: Unreadable, relation: Relation, settings: Settings) -> Unreadable:
-    """A column that is there and that the role may not read is not missing."""
-    theirs = read_columns(settings.data, lacking.table).get(lacking.column or "", "")
-    if theirs not in relation.hidden:
-        return lacking
-    remedy = f"Give the right there: GRANT SELECT ({theirs}) ON {relation.rows} TO the role of [data] connection."
-    return Unreadable(lacking.table, lacking.column, f"column {theirs} may not be read", remedy)
+def _hidden(settings: Settings, table: str, relation: Relation) -> list[Unreadable]:
+    """The columns that are there, would be read, and may not be: they are not missing."""
+    found = []
+    for ours, theirs in read_columns(settings.data, table).items():
+        if theirs in relation.hidden:
+            column = sql.Identifier(theirs).as_string()
+            remedy = (
+                f"Give the right there: GRANT SELECT ({column}) ON {relation.rows} TO the role of [data] connection."
+            )
+            if ours not in {*CONTRACT[table].required, RECORDED_AT}:
+                remedy += f" To do without and hear no more of it, select the other columns in a sql source of {table}."
+            found.append(Unreadable(table, ours, f"column {theirs} may not be read", remedy))
+    return found
 
 
-def _tried(settings: Settings, root: Path, log: RunLog) -> Made:
+def _tried(settings: Settings, root: Path, log: RunLog) -> tuple[Made, tuple[Unreadable, ...]]:
     """Make the copy, and try again where the warehouse does not answer or breaks off."""
     shown = address(settings.data.connection or "")
     for seconds in (*RETRY_SECONDS, None):
@@ -148,8 +164,8 @@ def _tried(settings: Settings, root: Path, log: RunLog) -> Made:
     raise AssertionError("the last try returns or raises")
 
 
-def _make(settings: Settings, root: Path, log: RunLog) -> Made:
-    """Read what is new, and take over the rest."""
+def _make(settings: Settings, root: Path, log: RunLog) -> tuple[Made, tuple[Unreadable, ...]]:
+    """Read what is new, and take over the rest; with it the columns that may not be read."""
     former = None if settings.refresh else kept(settings)
     folder = root / uuid.uuid4().hex
     sources = settings.data.sources
@@ -173,7 +189,7 @@ def _make(settings: Settings, root: Path, log: RunLog) -> Made:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    return made
+    return made, tuple(each for name, relation in found.items() for each in _hidden(settings, name, relation))
 
 
 def _asked(settings: Settings, name: str, relation: Relation) -> _Asked:

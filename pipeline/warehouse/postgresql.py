@@ -117,6 +117,11 @@ class Warehouse:
         return began.astimezone(UTC)
 
     @property
+    def role(self) -> str:
+        """By which name this connection is known there."""
+        return self._connection.info.user
+
+    @property
     def about(self) -> str:
         """The server's version and the role."""
         version, role = self._one("SELECT ARRAY[current_setting('server_version'), current_user::text]")
@@ -219,11 +224,10 @@ class Warehouse:
         return Fault(f"cannot be read: {_place(source)}", f"The warehouse says: {_first_line(error)}")
 
     def _forbidden(self, what: str, why: str = "permission denied.") -> Fault:
-        role = self._connection.info.user
         return Fault(
-            f"may not be read by {role}: {what}",
-            f"The warehouse says: {why} Give the right there: GRANT USAGE ON SCHEMA … TO {role}; GRANT SELECT ON … TO "
-            f"{role}.",
+            f"may not be read by {self.role}: {what}",
+            f"The warehouse says: {why} Give the right there: GRANT USAGE ON SCHEMA … TO {self.role}; GRANT SELECT ON "
+            f"… TO {self.role}.",
         )
 
     def _one(self, query: str) -> Any:

@@ -30,7 +30,7 @@ from pipeline.collected import Collected, collect
 from pipeline.learned_tone import Found
 from pipeline.run_log import RunLog, open_log
 from pipeline.sections import Sentiment
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.showroom import furnish
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ from models.departures import in_order
 from pipeline.collected import collect
 from pipeline.demo.company import true_risk
 from pipeline.run_log import RunLog
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.showroom import furnish
 
 TRUE_DATES = 3

@@ -25,7 +25,7 @@ from pipeline.demo.company import LAST_NIGHT, write_company
 from pipeline.evidence import evidence
 from pipeline.kept_evidence import clean_evidence, stage_evidence
 from pipeline.packed_evidence import Evidence, Part
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import history, open_sources
 from pipeline.store.connection import connect
 from pipeline.store.lease import Lease, leased

@@ -40,7 +40,7 @@ def unit(folder: Path) -> Iterator[str]:
 
 def opening(folder: Path) -> Iterator[str]:
     """The tables opened as the product opens them: the small ones copied into the engine."""
-    from pipeline.settings import read_settings
+    from pipeline.settings_file import read_settings
     from pipeline.sources import open_sources
 
     settings = read_settings(folder / "churn.toml")
@@ -111,7 +111,7 @@ def rival(name: str, folder: Path) -> Iterator[str]:
 
 def _past(folder: Path) -> tuple[Any, Any, Any]:
     from pipeline.past import Past
-    from pipeline.settings import read_settings
+    from pipeline.settings_file import read_settings
     from pipeline.sources import open_sources
 
     settings = read_settings(folder / "churn.toml")

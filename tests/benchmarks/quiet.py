@@ -22,7 +22,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import numpy as np
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from pipeline.demo import hazard, life
 from pipeline.demo.dates import LAST_NIGHT, day_number
@@ -31,18 +31,19 @@ from pipeline.digest.drafts import draft
 from pipeline.errors import StoreMissing
 from pipeline.inputs import stored_inputs
 from pipeline.kept_models import model_of
-from pipeline.monitoring import drift_of, given_in
+from pipeline.monitoring import drift_of, given_in, night_like
 from pipeline.nightly import run_night
 from pipeline.people.connection import connect as connect_people
 from pipeline.people.connection import prepare, reading
 from pipeline.people.schema import ANNOUNCEMENTS
 from pipeline.run_log import RunLog, open_log
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.showroom import furnish
 from pipeline.store.connection import connect
 from pipeline.store.connection import reading as store_reading
 from pipeline.store.movements import books
-from pipeline.store.nights import book, night, published
+from pipeline.store.nights import Night, book, night, published
 from pipeline.training import train
 
 NIGHTS: Final = 60
@@ -95,8 +96,9 @@ class Heard:
 
     `weeks` has for each manager and week how many accounts were named, and the size of the book. `left` counts those
     that were gone or had given notice at the end, and of these those that had been named as new or worse, and those
-    that had stood on the list when it began. `warned` counts the nights with a warning of the checks, `drifted` by
-    feature the nights for which `churn monitor` tells of drift, `adrift` the nights for which it tells of any.
+    that had stood on the list when it began. `warned` counts the nights with a warning of the checks other than of the
+    model's age, `drifted` by feature the nights for which `churn monitor` tells of drift, `adrift` the nights for which
+    it tells of any.
     """
 
     weeks: tuple[tuple[int, int], ...]
@@ -187,14 +189,7 @@ def _counted(engine: Engine, people: Engine, letters: int, settings: Settings) -
         began = {each.account_id: each.state for each in book(connection, first)}
         stays = {each.account_id for each in book(connection, last) if each.risk is not None}
         nights = [published(connection, day) for day in _nights() if day >= FIRST]
-        seen = [(stored_inputs(connection, of), given_in(connection, of)) for of in nights]
-    model = model_of(nights[-1], settings)
-    drifts = [
-        [each.name for each in drift_of(saw.frame, given, model) if each.has_drifted]
-        for saw, given in seen
-        if saw is not None
-    ]
-    assert len(drifts) == NIGHTS, "the store keeps what as many nights saw"
+        drifts = [_drifted(connection, of, settings) for of in nights]
     weeks = Counter((who, (as_of - FIRST).days // WEEK) for as_of, who, _, _ in named)
     left = {name for name, state in began.items() if state in {"candidate", "watch", "payment"} and name not in stays}
     raised = {name for _, _, name, change in named if change in {"new", "worse"}}
@@ -206,10 +201,20 @@ def _counted(engine: Engine, people: Engine, letters: int, settings: Settings) -
         len(left),
         len(left & raised - listed),
         len(listed),
-        sum(bool(of.warnings) for of in nights),
+        sum(any("model_age_days" not in told for told in of.warnings) for of in nights),
         Counter(name for names in drifts for name in names),
         sum(map(bool, drifts)),
     )
+
+
+def _drifted(connection: Connection, of: Night, settings: Settings) -> list[str]:
+    """What `churn monitor` tells of in the morning after a night."""
+    model = model_of(of, settings)
+    like = night_like(connection, of, date.fromisoformat(model.about["trained_on"]))
+    assert like is not None, "there is a night each day"
+    saw = stored_inputs(connection, like)
+    assert saw is not None, "the store keeps what as many nights saw"
+    return [each.name for each in drift_of(saw.frame(), given_in(connection, like), model) if each.has_drifted]
 
 
 def page(found: dict[str, Heard], accounts: int, seed: int) -> str:
@@ -222,7 +227,9 @@ def page(found: dict[str, Heard], accounts: int, seed: int) -> str:
     rows["messages in all"] = [f"{each.letters:,}" for each in found.values()]
     for change in ("notice", "new", "worse", "recovered"):
         rows[f"accounts named: {change}"] = [f"{each.changes[change]:,}" for each in found.values()]
-    rows[f"of {NIGHTS} nights those with a warning of the checks"] = [f"{each.warned}" for each in found.values()]
+    rows[f"of {NIGHTS} nights those with a warning of the checks, but of the model's age"] = [
+        f"{each.warned}" for each in found.values()
+    ]
     rows[f"of {NIGHTS} nights those for which `churn monitor` tells of drift"] = [
         f"{each.adrift}" for each in found.values()
     ]

@@ -23,7 +23,8 @@ from models.metrics import ranking_of_draws
 from models.training import fit
 from pipeline.collected import collect
 from pipeline.run_log import RunLog, open_log
-from pipeline.settings import Settings, read_settings
+from pipeline.settings import Settings
+from pipeline.settings_file import read_settings
 from pipeline.sources import history, open_sources
 
 DATES = {

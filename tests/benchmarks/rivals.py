@@ -162,7 +162,7 @@ def by_our_night(folder: Path) -> Iterator[Any]:
 
 
 def _company(folder: Path) -> tuple[Any, Any]:
-    from pipeline.settings import read_settings
+    from pipeline.settings_file import read_settings
     from pipeline.sources import history, open_sources
 
     settings = read_settings(folder / "churn.toml")

@@ -23,27 +23,29 @@ import pandas as pd
 from engine import ROWS_EACH, USUAL_DAYS, USUAL_ROWS_EACH
 from made_up_tables import MEMORY, THREADS, make_tables
 from rivals import LOOKBACK_DAYS
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from models.succession import promote
 from pipeline.collected import Collected, collect
 from pipeline.fitted import learned
 from pipeline.promotion import registered
 from pipeline.run_log import open_log
-from pipeline.settings import read_settings
+from pipeline.settings_file import read_settings
 from pipeline.store.connection import connect, reading
-from pipeline.store.schema import DETAILS, LEDGER
+from pipeline.store.schema import DETAILS, EVIDENCE, LEDGER, SCORES
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from postgres_server import running_server
 
 CHURN = Path(sys.executable).with_name("churn")
 TAUGHT_ON = 10_000
+_WRITTEN = (SCORES, DETAILS, EVIDENCE)
 USUAL = 5_000
 STEPS = (
     "read and check the tables",
     "load the champion",
     "features of tonight",
+    "evidence",
     "risk and reasons",
     "publish",
 )
@@ -51,22 +53,25 @@ STEPS = (
 
 @dataclass(frozen=True)
 class Night:
-    """What one night took. Seconds by step; gigabytes at the most; bytes of reasons and facts of an account."""
+    """What one night took: seconds by step, gigabytes at the most; what it stored: rows, bytes of reasons and facts of
+    an account.
+    """
 
     title: str
     accounts: int
     store: str
     seconds: dict[str, float]
+    rows: int
     gigabytes: float
     packed: float
 
     def line(self) -> str:
         """It as a row of the table."""
         steps = " | ".join(f"{self.seconds[step]:.1f}" for step in STEPS)
-        rate = self.accounts / self.seconds["publish"]
+        rate = self.rows / self.seconds["publish"]
         return (
-            f"| {self.title} | {self.store} | {sum(self.seconds.values()):.0f} | {steps} | {rate:,.0f} | "
-            f"{self.gigabytes:.1f} | {self.packed:.0f} |"
+            f"| {self.title} | {self.store} | {sum(self.seconds.values()):.0f} | {steps} | {self.rows:,} | "
+            f"{rate:,.0f} | {self.gigabytes:.1f} | {self.packed:.0f} |"
         )
 
 
@@ -107,11 +112,12 @@ def scored(title: str, folder: Path, accounts: int, kind: str, url: str, registr
     engine = connect(url)
     with reading(engine) as connection:
         steps = json.loads(connection.execute(select(LEDGER.c.steps)).scalar_one())
+        rows = sum(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in _WRITTEN)
         some = connection.execute(select(DETAILS.c.packed).limit(10_000)).scalars().all()
     engine.dispose()
     seconds = {step["name"]: step["seconds"] for step in steps}
     packed = float(np.mean([len(each) for each in some]))
-    night = Night(title, accounts, kind, seconds, max(step["peak_gb"] for step in steps), packed)
+    night = Night(title, accounts, kind, seconds, rows, max(step["peak_gb"] for step in steps), packed)
     sys.stderr.write(f"{night.line()}\n")
     return night
 
@@ -139,11 +145,12 @@ def page(nights: Sequence[Night]) -> str:
             f"Made by `make nights` on {os.cpu_count()} cores, {THREADS} threads and {MEMORY} for the engine; Python "
             f"{platform.python_version()}. From tables on disk to published, first nights into an empty store; "
             "each is a process of its own. 280 rows of use an account over 224 days, and all other tables; the usual "
-            "company has 5,000 accounts with 20 million rows over two years. Seconds by step; `publish` stages scores "
-            "and reasons with their keys, checks what was stored, and flips.",
+            "company has 5,000 accounts with 20 million rows over two years. Seconds by step; `publish` stages scores, "
+            "reasons and evidence with their keys, checks what was stored, and flips; its rows a second are of these "
+            "three tables.",
             "",
-            f"| accounts | store | seconds | {names} | published a second | peak GB | bytes of reasons an account |",
-            f"|---|---|{'---:|' * (len(STEPS) + 4)}",
+            f"| accounts | store | seconds | {names} | rows stored | rows a second | peak GB | bytes of reasons each |",
+            f"|---|---|{'---:|' * (len(STEPS) + 5)}",
             *(night.line() for night in nights),
             "",
         ]
