@@ -55,7 +55,8 @@ class Outcome:
 class Monitored:
     """What was found. `drifted` is None where the model's reference is gone, `realised` where no night is old enough.
     `made_on` is the day whose accounts are the reference, `drift_on` the night that stands beside it: of the same
-    weekday where there is a night each day, and None where that one is missing. Rules give an order: with them nothing is expected.
+    weekday where there is a night each day, and None where that one is missing. Rules give an order: with them nothing
+    is expected.
 
     `outcomes` are the matured nights that were judged, oldest first, `curve` the risks that they gave beside the shares
     that left, `capacity` the calls that the team has in a week, `marked` what people said is no risk.
