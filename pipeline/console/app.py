@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
+from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
@@ -65,9 +66,21 @@ def create_app(site: Site) -> FastAPI:
         pages.include_router(router)
     app.include_router(pages)
     app.include_router(probes.router)
-    app.mount(BASE, create_api(site), name="api")
+    api = create_api(site)
+    app.mount(BASE, api, name="api")
     app.mount("/static", StaticFiles(packages=[("pipeline.console", "static")]), name="static")
+    for each in (app, api):
+        _build_routes(each)
     return app
+
+
+def _build_routes(app: FastAPI) -> None:
+    """Build what FastAPI builds for its routes now, not in the threads of the first requests.
+
+    It changes the filters of warnings while it does so, which are one for all threads, and takes longer than a page.
+    """
+    for _ in iter_route_contexts(app.routes):
+        pass
 
 
 def _nowhere(request: Request, _: Exception) -> Response:
