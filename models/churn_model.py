@@ -181,7 +181,9 @@ class ChurnModel:
         a · bias + b. Memory is one float64 per row and feature: pass a large company in parts.
         """
         contributions = self.calibration.a * self._tables.contributions(self.matrix(frame), threads)
-        families = contributions @ self._family_columns
+        # Row by row, in one order: a product of matrices rounds an account otherwise beside fewer or more of them.
+        of_family = [np.ascontiguousarray(contributions[:, columns]).sum(axis=1) for columns in self._family_columns]
+        families: Floats = np.column_stack(of_family)
         base = self.calibration.a * self._tables.bias + self.calibration.b
         return Explanation(base, contributions, families)
 
@@ -195,12 +197,10 @@ class ChurnModel:
         return PathTables.of(self.booster)
 
     @cached_property
-    def _family_columns(self) -> Floats:
-        """(features, families), one where the feature belongs to the family."""
-        belongs = np.zeros((len(self.features), len(FAMILIES)))
-        for position, feature in enumerate(self.features):
-            belongs[position, FAMILIES.index(feature.family.value)] = 1.0
-        return belongs
+    def _family_columns(self) -> list[list[int]]:
+        """Which features belong to each family."""
+        families = [feature.family.value for feature in self.features]
+        return [[place for place, each in enumerate(families) if each == family] for family in FAMILIES]
 
     def _record(self) -> dict[str, Any]:
         return {

@@ -33,6 +33,16 @@ def test_families_hold_their_features_contributions_in_a_fixed_order() -> None:
     np.testing.assert_allclose(expected, explained.families[:, FAMILIES.index("usage")], atol=1e-12)
 
 
+def test_an_account_has_the_same_reasons_beside_however_many_others() -> None:
+    """To the last bit: a night in parts is the same night."""
+    known, model, _ = trained()
+    explained = model.explain(known.frame, threads=1)
+    for most in (1, 2, 3, 7):
+        parts = [model.explain(known.frame[first : first + most], threads=1) for first in range(0, 99, most)]
+        families = np.concatenate([part.families for part in parts])
+        np.testing.assert_array_equal(explained.families[: len(families)], families)
+
+
 def test_an_empty_frame_has_the_same_base_and_no_rows() -> None:
     known, model, _ = trained()
     assert model.explain(known.frame.head(0)).risk.shape == (0,)
