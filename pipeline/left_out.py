@@ -1,5 +1,6 @@
 """Who is left out of a night though the tables still hold them: accounts that were forgotten."""
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import StoreMissing, StoreOutdated
@@ -41,7 +42,7 @@ def without(known: pd.DataFrame, gone: Forgotten) -> pd.DataFrame:
     if not gone:
         return known
     stays = [gone.pseudonym(account_id) is None for account_id in known["account_id"]]
-    kept = known[stays].reset_index(drop=True)
+    kept = known[np.array(stays, dtype=bool)].reset_index(drop=True)
     return kept.assign(root_id=[gone.pseudonym(root_id) or root_id for root_id in kept["root_id"]])
 
 

@@ -235,6 +235,17 @@ def test_a_run_that_published_nothing_says_why(store: Engine, people: Engine, ou
     assert (outcome is not None) == ("The tables end too early; nothing was written." in page)
 
 
+def test_a_fortnight_of_refused_nights_still_has_its_page(store: Engine, people: Engine) -> None:
+    """None of the last fourteen was published; the one that is shown was published before them."""
+    night(store, MONDAY - timedelta(days=20))
+    for days in range(15):
+        run_at(store, MONDAY - timedelta(days=days), "refused", f"Too few, {days}.")
+    page = asked(site(store, people))
+    assert "things to look at" in page
+    assert "Too few, 0." in page
+    assert "3 November" in page
+
+
 def test_a_run_that_was_mended_since_is_told_and_does_not_ail(store: Engine, people: Engine) -> None:
     night(store)
     run_at(store, MONDAY, "refused", "Too few.", started_at=datetime(2026, 11, 23, 2, 0, tzinfo=UTC))

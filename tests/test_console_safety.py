@@ -1,5 +1,6 @@
 """What a stranger tries: forms, cookies, addresses and passwords that are not theirs."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -212,6 +213,22 @@ def test_who_may_sign_in_no_more_is_out_at_once(ours: Site, clock: Clock) -> Non
     assert 401 == send(browser(ours), "/sign-in", "/sign-in", email=INES, password=PASSWORD).status_code
 
 
+def test_who_was_deactivated_is_let_in_again_by_a_new_link(ours: Site, clock: Clock) -> None:
+    """Where they own customers; their old password is none any more."""
+    signed_in(ours, INES)
+    mara = let_in(ours, MARA)
+    assert 303 == send(mara, "/people/deactivate", "/people", email=INES).status_code
+    assert "Everybody who owns customers can sign in" not in mara.get("/people").text
+    answer = send(mara, "/people/link", "/people", email=INES)
+    assert 200 == answer.status_code
+    link = re.search(r"/link/[^\s<\"]+", answer.text)
+    assert link is not None
+    assert 401 == send(browser(ours), "/sign-in", "/sign-in", email=INES, password=PASSWORD).status_code
+    client = browser(ours)
+    assert 303 == send(client, link[0], link[0], password=PASSWORD, again=PASSWORD).status_code
+    assert 200 == client.get("/").status_code
+
+
 def test_another_secret_ends_all_sessions(ours: Site, store: Engine, people: Engine) -> None:
     """Who can write to the store but has not the secret can make no session."""
     token = let_in(ours, INES).cookies["churn"]
@@ -256,7 +273,9 @@ def test_behind_tls_the_cookie_never_leaves_it(store: Engine, people: Engine) ->
     assert "max-age=" in answer.headers["strict-transport-security"]
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/people", "/nowhere", "/static/console.css", "/link/none"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in", "/people", "/nowhere", "/static/console.css", "/static/none.css", "/link/none"]
+)
 def test_every_answer_carries_the_headers(ours: Site, path: str) -> None:
     answer = let_in(ours, ADA).get(path)
     policy = answer.headers["content-security-policy"]
@@ -268,7 +287,7 @@ def test_every_answer_carries_the_headers(ours: Site, path: str) -> None:
         answer.headers[name] for name in ("x-content-type-options", "referrer-policy", "x-frame-options")
     )
     assert "camera=()" in answer.headers["permissions-policy"]
-    kept = "public, max-age=86400" if path.startswith("/static") else "no-store"
+    kept = "public, max-age=86400" if path == "/static/console.css" else "no-store"
     assert kept == answer.headers["cache-control"]
 
 

@@ -280,6 +280,16 @@ def test_a_place_that_was_forgotten_ends_no_list(store: Engine, people: Engine) 
     assert ["A-2", "A-3"] == listed(seen(store, people))
 
 
+def test_a_place_whose_candidate_was_forgotten_ends_no_list(store: Engine, people: Engine) -> None:
+    """Another account of the customer has the place still, and takes no call."""
+    publish_night(store, MONDAY, *candidates(3), account("B-0", LOW))
+    with writing_published(store) as connection:
+        first = SCORES.c.account_id == "A-0"
+        connection.execute(update(SCORES).where(SCORES.c.account_id == "B-0").values(rank=1, state="watch"))
+        connection.execute(update(SCORES).where(first).values(rank=None))
+    assert ["A-1", "A-2"] == listed(seen(store, people))
+
+
 deeds = st.tuples(st.integers(0, 11), st.sampled_from(["called", "later", "not a risk"]), st.integers(1, 60))
 
 

@@ -44,7 +44,9 @@ class SafetyHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self.headers)
-                is_file = scope["path"].startswith("/static/")  # the same for everybody, and versioned by its address
+                # A file is the same for everybody, and versioned by its address; what is said of one that is not
+                # there is a page with its reader's key.
+                is_file = scope["path"].startswith("/static/") and message["status"] in {200, 304}
                 headers.setdefault("cache-control", "public, max-age=86400" if is_file else "no-store")
             await send(message)
 

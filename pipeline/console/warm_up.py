@@ -4,9 +4,10 @@ To go through a million accounts takes seconds, and a page should not. What is f
 for it, so nothing is shown that they would not have found themselves.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from pipeline.console.account_query import AccountQuery
@@ -19,6 +20,8 @@ from pipeline.store.connection import reading
 from pipeline.store.nights import night as newest_night
 
 __all__ = ["prepare", "warmed"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 _SECONDS: Final = 5.0
 """Between two looks for a new night: one row each."""
@@ -54,7 +57,11 @@ def prepare(site: Site, prepared: str | None = None) -> str | None:
 def _watch(site: Site, ended: threading.Event) -> None:
     prepared: str | None = None
     while True:
-        with suppress(ExpectedError):  # a store that is missing, old or gone: whoever asks for a page is told
+        try:
             prepared = prepare(site, prepared)
+        except ExpectedError:  # a store that is missing, old or gone: whoever asks for a page is told
+            pass
+        except Exception:  # the next night is to be prepared whatever became of this one
+            _LOG.exception("What a new night is asked first could not be prepared.")
         if ended.wait(_SECONDS):
             return

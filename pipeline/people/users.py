@@ -1,7 +1,7 @@
 """Users: who may sign in, and as what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from pipeline.addresses import is_mail_address, recipient
 from pipeline.errors import UsageError
-from pipeline.people.passwords import hashed
 from pipeline.people.schema import API_TOKENS, LINKS, SESSIONS, USERS, new_id
 
 __all__ = [
@@ -50,12 +49,20 @@ class User:
 
 
 def add(connection: Connection, email: str, role: Role, now: datetime, name: str | None = None) -> User:
-    """A new user, who cannot sign in before they have used a link. Raises `UsageError` for who is there already."""
+    """A new user, or one who was deactivated and is let in again; they cannot sign in before they have used a link.
+
+    Raises `UsageError` for who is there already.
+    """
     wanted = recipient(email)
     if not is_mail_address(wanted):
         raise UsageError(f"{email!r} is no e-mail address, such as ines@example.com. Users are known by theirs.")
-    if find(connection, wanted) is not None:
+    found = find(connection, wanted)
+    if found is not None and found.deactivated_at is None:
         raise UsageError(f"{wanted} is a user already. A new link for them: churn user link {wanted}")
+    if found is not None:
+        again: dict[str, Any] = {"role": role, "name": name or found.name, "deactivated_at": None}
+        _change(connection, found, **again, password_hash=None)
+        return replace(found, **again, has_password=False)
     made = User(new_id(), wanted, name or None, role, None, now, None, has_password=False)
     kept = {field: value for field, value in vars(made).items() if field != "has_password"}
     connection.execute(insert(USERS).values(**kept))
@@ -89,9 +96,9 @@ def password_of(connection: Connection, user: User | None) -> str | None:
     return kept
 
 
-def set_password(connection: Connection, user: User, password: str) -> None:
-    """Give a user a password, and end all their sessions. Whether it is weak is asked before, by `weakness`."""
-    _change(connection, user, password_hash=hashed(password))
+def set_password(connection: Connection, user: User, password_hash: str) -> None:
+    """Give a user a password, and end all their sessions. `hashed` made of it what is kept, before this transaction."""
+    _change(connection, user, password_hash=password_hash)
     connection.execute(SESSIONS.delete().where(SESSIONS.c.user_id == user.user_id))
 
 

@@ -30,6 +30,9 @@ RETRY_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 15)
 """How long to wait before each further try of what a lost connection has undone: half a minute, as a restart takes."""
 
 IDLE_SECONDS = 60
+_CONNECTIONS: Final = 40
+"""As many as the console answers requests at once, in threads of anyio's; none is opened before it is used."""
+
 _TO_SERVER: Final = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -53,7 +56,8 @@ def connect(url: str, kind: Kind = PUBLISHED_STORE) -> Engine:
         if address.drivername in {"postgresql", "postgres"}:
             address = address.set(drivername="postgresql+psycopg")
         of_server = {"pool_pre_ping": True, "connect_args": _TO_SERVER}
-        engine = create_engine(address, **({} if address.drivername.startswith("sqlite") else of_server))
+        is_file = address.drivername.startswith("sqlite")
+        engine = create_engine(address, pool_size=_CONNECTIONS, **({} if is_file else of_server))
     except (ArgumentError, NoSuchModuleError, ImportError, TypeError) as error:  # the text may hold the password
         raise UsageError(
             "[store] url is the address of no database that can be used: write sqlite:///churn.db or "

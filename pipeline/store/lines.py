@@ -100,7 +100,8 @@ def owned_by(connection: Connection, of: Night, person: str | None, owners_of: O
     """The owners, as that night writes them, who are this person; None is who owns what has no owner."""
     if person is None:
         return [None]
-    return [owner for owner in owners_of(connection, of) if recipient(owner) == recipient(person)]
+    who = recipient(person)
+    return [owner for owner in owners_of(connection, of) if recipient(owner) == who]
 
 
 def customers(connection: Connection, of: Night, owned: Collection[str | None] | None = None) -> dict[str | None, int]:
@@ -133,15 +134,18 @@ def entries(connection: Connection, of: Night, owner: str | None, *, ranks_at_on
 
     They are read so many ranks at once, and no further than they are asked for.
     """
-    first = 0
+    first, last = 0, None
     while True:
         here = SCORES.c.rank.between(first + 1, first + ranks_at_once)
         rows = connection.execute(_lines(of).where(_is_owner(owner), here).order_by(*_IN_ENTRY)).all()
         for _, group in groupby(map(_of_night(of), rows), key=lambda line: line.rank):
             entry = tuple(group)
-            if not entry[0].is_candidate:  # the others of the book have none either
+            if entry[0].is_candidate:
+                yield entry
+                continue
+            last = _last_candidates(connection, of, owner) if last is None else last
+            if (entry[0].rank or 0) > last:
                 return
-            yield entry
         first += ranks_at_once
         if not rows:  # the book is over, or whoever stood here was forgotten
             after = select(func.min(SCORES.c.rank)).where(SCORES.c.run_id == of.run_id, _is_owner(owner))
@@ -149,6 +153,12 @@ def entries(connection: Connection, of: Night, owner: str | None, *, ranks_at_on
             if found is None:
                 return
             first = found - 1
+
+
+def _last_candidates(connection: Connection, of: Night, owner: str | None) -> int:
+    """The last rank with a candidate; those before it have one, too, unless theirs was forgotten."""
+    ranks = select(func.max(SCORES.c.rank)).where(SCORES.c.run_id == of.run_id, _is_owner(owner), SCORES.c.rank > 0)
+    return connection.execute(ranks.where(SCORES.c.state == CANDIDATE)).scalar() or 0
 
 
 def leaving(connection: Connection, of: Night, owner: str | None) -> list[Line]:

@@ -23,6 +23,7 @@ from pipeline.console.account_query import AccountQuery
 from pipeline.console.reads.accounts import accounts_page, asked_of, whose
 from pipeline.console.selections import Selections
 from pipeline.store.connection import connect, reading
+from pipeline.store.lines import owners
 from pipeline.store.nights import night
 
 ACCOUNTS: Final = 1_000_000
@@ -72,7 +73,7 @@ def measured(store: Engine, query: AccountQuery, times: int) -> Took:
             with reading(store) as connection:
                 of = night(connection)
                 assert of is not None
-                theirs = whose(connection, of, query.owner, "", is_csm=False, sees_all=True)
+                theirs = whose(owners(connection, of), query.owner, "", is_csm=False, sees_all=True)
                 assert theirs is not None
                 found = selections.of(connection, of, *asked_of(of, query, theirs.owners))
                 shown = accounts_page(connection, of, found, 1, "en")

@@ -92,7 +92,8 @@ def accounts_file(request: Request, visitor: Reader) -> Response:
 def _whose(connection: Connection, night: Night, query: AccountQuery, site: Site, visitor: Visitor) -> Whose:
     """Whose accounts may be looked among; status 403 for who asks for those of another and may not see them."""
     is_csm, sees_all = visitor.role == "csm", site.shows_all(visitor.role)
-    found = whose(connection, night, query.owner, visitor.known.email, is_csm=is_csm, sees_all=sees_all)
+    owners = site.books.owners(connection, night)
+    found = whose(owners, query.owner, visitor.known.email, is_csm=is_csm, sees_all=sees_all)
     if found is None:
         raise HTTPException(403)
     return found

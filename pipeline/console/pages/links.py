@@ -16,7 +16,7 @@ from pipeline.console.visitors import ANYBODY, Allowed, Visitor
 from pipeline.people import links
 from pipeline.people.audit import log_deed
 from pipeline.people.connection import reading, writing
-from pipeline.people.passwords import LEAST, MOST, weakness
+from pipeline.people.passwords import LEAST, MOST, hashed, weakness
 from pipeline.people.users import set_password
 
 __all__ = ["router"]
@@ -55,10 +55,11 @@ def use_link(
     wrong = "different" if password != again else weakness(password, holder.email)
     if wrong is not None:
         return page(request, visitor, "link.html", 422, holder=holder, least=LEAST, wrong=wrong, most=MOST)
+    kept = hashed(password)  # which takes long, and nobody else can write meanwhile if it is done below
     with writing(site.people) as connection:
         used_by = links.use(connection, token, site.secret, now)
         if used_by is not None:
-            set_password(connection, used_by, password)
+            set_password(connection, used_by, kept)
             log_deed(connection, used_by.user_id, "password set", now)
     if used_by is None:
         return failure(request, 404, "link_over")

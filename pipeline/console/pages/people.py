@@ -40,14 +40,13 @@ def make_link(request: Request, visitor: Leader, email: Annotated[str, Form()]) 
     now, (_, owners) = site.clock(), _customers(site)
     with writing(site.people) as connection:
         user = find(connection, who)
-        if user is None:
+        if user is not None:
+            _refuse_above(visitor, user)
+        if user is None or user.deactivated_at is not None:
             if not is_mail_address(who) or who not in {recipient(owner) for owner in owners if owner}:
                 raise HTTPException(404)
-            user = add(connection, who, "csm", now)
+            user = add(connection, who, "csm" if user is None else user.role, now)
             log_deed(connection, visitor.known.user_id, "user added", now, user=user.email, role=user.role)
-        _refuse_above(visitor, user)
-        if user.deactivated_at is not None:
-            raise HTTPException(404)
         token = links.make(connection, user, site.secret, now)
         log_deed(connection, visitor.known.user_id, "link made", now, user=user.email)
     return _page(request, visitor, made_for=user, link=f"{site.address}/link/{token}")

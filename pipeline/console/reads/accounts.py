@@ -1,7 +1,7 @@
 """The table of all accounts: a page of rows, each with how its risk went, and what it can be filtered by."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Literal
@@ -19,7 +19,6 @@ from pipeline.console.texts import texts
 from pipeline.headline import by_rules
 from pipeline.people.forgotten import PSEUDONYM
 from pipeline.printable import one_line
-from pipeline.store.lines import owners
 from pipeline.store.nights import Night
 from pipeline.store.schema import PUBLISHED, RUNS, SCORES
 from pipeline.store.selection import MISSING, Conditions, Order, Sort
@@ -74,13 +73,13 @@ class Accounts:
     pages: int
 
 
-def whose(connection: Connection, of: Night, asked: str, me: str, *, is_csm: bool, sees_all: bool) -> Whose | None:
-    """Whose accounts are asked for; None where the visitor may not see them.
+def whose(owners: Iterable[str], asked: str, me: str, *, is_csm: bool, sees_all: bool) -> Whose | None:
+    """Whose accounts are asked for, of all `owners` in the night; None where the visitor may not see them.
 
     `asked` is an owner, `EVERYBODY`, `MISSING` (nobody's) or empty: then a manager of customers sees their own.
     """
     people: dict[str, list[str]] = {}
-    for owner in owners(connection, of):
+    for owner in owners:
         people.setdefault(recipient(owner), []).append(owner)
     others = tuple(sorted(people)) if sees_all else ()
     person = recipient(asked) or (me if is_csm else EVERYBODY)

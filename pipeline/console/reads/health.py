@@ -100,7 +100,7 @@ def health_of(connection: Connection, night: Night | None, now: datetime, arriva
     return Health(
         night=night,
         lines=lines,
-        runs=tuple(line.published for line in lines if line.published),
+        runs=tuple(runs),
         sources=tuple(_sources(night)),
         words=catalogue(connection, night),
         champion=champion if champion and str(champion[0]) != night.model_version else None,

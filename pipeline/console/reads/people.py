@@ -30,9 +30,9 @@ class People:
 
 
 def everybody(people: Connection, by_owner: Mapping[str | None, int]) -> People:
-    """The users of the people store, and who owns customers in a night, by how many, and is none of them."""
+    """The users of the people store, and who owns customers in a night, by how many, and may not sign in."""
     users = every_user(people)
-    known, customers = {user.email for user in users}, Counter[str]()
+    known, customers = {user.email for user in users if user.deactivated_at is None}, Counter[str]()
     for owner, count in by_owner.items():
         if owner is not None and recipient(owner):
             customers[recipient(owner)] += count
